@@ -1,0 +1,4 @@
+//! The Windrow library: isolated git worktrees for many agents at once.
+//!
+//! Layers: `ops` composes `git`, `store`, `fs` and `process`, which know nothing of each other. Nothing here prints,
+//! reads the environment or the current directory.

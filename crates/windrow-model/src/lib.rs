@@ -1,0 +1,44 @@
+//! The pure heart of Windrow: ids, names, records, states and their transition functions, policies and plans.
+//!
+//! Nothing here does I/O, reads a clock or looks at the environment; whatever changes is an argument.
+
+mod branch;
+mod decide;
+mod disposable;
+mod event;
+mod holder;
+mod id;
+mod key;
+mod name;
+mod oid;
+mod quantity;
+mod record;
+mod settings;
+mod space;
+mod state;
+mod tree;
+
+pub use branch::{BranchName, BranchNameError, BranchTemplate, BranchTemplateError, TemplateValues};
+pub use decide::{
+    BranchDisposal, KeyDecision, KeySituation, LeaseFate, LeaseSituation, RecoveryAction, branch_disposal,
+    decide_key, lease_fate, recovery_action,
+};
+pub use disposable::{DirectorySigns, Disposable, disposable_directory};
+pub use event::{Event, EventKind, NewEvent};
+pub use holder::{Holder, HolderLiveness, ProcessIdentity};
+pub use id::{Fence, IdError, LeaseId, RescueId, SessionId, WorktreeId};
+pub use key::{LeaseKey, LeaseKeyError};
+pub use name::{NameError, WorktreeName};
+pub use oid::{Oid, OidError};
+pub use quantity::{QuantityError, format_bytes, format_duration, parse_bytes, parse_duration};
+pub use record::{
+    BranchOrigin, CarriedFile, CarriedKind, Checkout, DirectoryIdentity, LeaseRecord, RescueRecord, Waiter,
+    WorktreeRecord,
+};
+pub use settings::{
+    BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, LogMode, PoolSettings, RescueSettings,
+    RunSettings, Settings, Submodules,
+};
+pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, check_space};
+pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};
+pub use tree::{EntryMode, FileStat, IndexEntry, IndexFlags, Stamp, TreeEntry};

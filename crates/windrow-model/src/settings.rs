@@ -1,0 +1,187 @@
+//! The resolved configuration, with every default.
+
+use std::time::Duration;
+
+use crate::BranchTemplate;
+
+/// Everything that configuration decides.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Finding the repository.
+    pub discovery: DiscoverySettings,
+    /// The pool.
+    pub pool: PoolSettings,
+    /// Branches.
+    pub branch: BranchSettings,
+    /// Untracked files that come along.
+    pub carry: CarrySettings,
+    /// Saved work.
+    pub rescue: RescueSettings,
+    /// Running commands.
+    pub run: RunSettings,
+    /// Submodules of new worktrees.
+    pub submodules: Submodules,
+}
+
+/// Finding the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoverySettings {
+    /// How many levels of children are searched when nothing is found upwards; 1.
+    pub depth: u32,
+}
+
+impl Default for DiscoverySettings {
+    fn default() -> Self {
+        Self { depth: 1 }
+    }
+}
+
+/// The pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// How many worktrees may be in use at once; `None` is no limit.
+    pub max_worktrees: Option<u32>,
+    /// Where worktrees lie; `{repo}` is the main worktree's path without a trailing slash, `{name}` the worktree's name.
+    pub directory: String,
+    /// Bytes to leave free on the file system; 1 GiB.
+    pub min_free_bytes: u64,
+    /// How long an `acquire` without a holder lasts; 1 h.
+    pub ttl: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            max_worktrees: None,
+            directory: "{repo}.windrow/{name}".to_owned(),
+            min_free_bytes: 1 << 30,
+            ttl: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// When a branch that Windrow made goes with its worktree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DeleteBranch {
+    /// When it has no commit of its own.
+    #[default]
+    Empty,
+    /// Also when its work has landed.
+    Landed,
+    /// Also when the remote holds that very commit.
+    Pushed,
+    /// Never.
+    Never,
+}
+
+/// Branches.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct BranchSettings {
+    /// How new branches are named; `windrow/{name}`.
+    pub template: BranchTemplate,
+    /// When they are deleted.
+    pub delete: DeleteBranch,
+}
+
+/// Untracked files that come along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarrySettings {
+    /// Patterns in gitignore syntax of untracked files to copy, ignored or not.
+    pub include: Vec<String>,
+    /// Patterns of untracked files and directories to link to.
+    pub link: Vec<String>,
+    /// Patterns of what is never taken.
+    pub exclude: Vec<String>,
+    /// Directories of agents' own context, taken when git does not track them.
+    pub context: Vec<String>,
+    /// How much may be carried in all, in bytes; 512 MiB.
+    pub max_bytes: u64,
+}
+
+impl Default for CarrySettings {
+    fn default() -> Self {
+        let context = [
+            ".agent",
+            ".agents",
+            ".claude",
+            ".codex",
+            ".cursor",
+            ".gemini",
+            ".aider",
+            ".windsurf",
+            ".continue",
+        ];
+        Self {
+            include: Vec::new(),
+            link: Vec::new(),
+            exclude: Vec::new(),
+            context: context.map(str::to_owned).into(),
+            max_bytes: 512 << 20,
+        }
+    }
+}
+
+/// Saved work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RescueSettings {
+    /// How long a rescue is kept; 14 days.
+    pub keep: Duration,
+    /// The largest rescue in bytes; a worktree that needs more is not removed. 2 GiB.
+    pub max_bytes: u64,
+    /// How many bytes of archives are kept in all before the oldest go; 20 GiB.
+    pub total_bytes: u64,
+    /// Patterns in gitignore syntax of ignored files that may be dropped.
+    pub disposable: Vec<String>,
+}
+
+impl Default for RescueSettings {
+    fn default() -> Self {
+        Self {
+            keep: Duration::from_secs(14 * 86_400),
+            max_bytes: 2 << 30,
+            total_bytes: 20 << 30,
+            disposable: Vec::new(),
+        }
+    }
+}
+
+/// When a command's output is also written to a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogMode {
+    /// Never.
+    #[default]
+    Never,
+    /// Always; the command then sees pipes instead of a terminal.
+    Always,
+}
+
+/// Running commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSettings {
+    /// Between TERM and KILL for what a command leaves behind; 5 s.
+    pub grace: Duration,
+    /// Output logs.
+    pub log: LogMode,
+    /// Size in bytes at which a log is rotated; 10 MiB.
+    pub log_bytes: u64,
+    /// For how long a worktree stays after a run; zero.
+    pub keep: Duration,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(5), log: LogMode::Never, log_bytes: 10 << 20, keep: Duration::ZERO }
+    }
+}
+
+/// What is done about submodules in a new worktree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Submodules {
+    /// They stay empty, as git leaves them.
+    #[default]
+    None,
+    /// Populated, one level.
+    Populate,
+    /// Populated, with their own.
+    Recursive,
+}

@@ -1,0 +1,3 @@
+//! The `windrow` command line.
+
+fn main() {}
