@@ -132,7 +132,7 @@ pub fn recovery_action(
 pub struct BranchDisposal {
     /// Who made it.
     pub origin: BranchOrigin,
-    /// It points at the base it was made from.
+    /// It points at the worktree's base, so that nothing was committed in this worktree.
     pub empty: bool,
     /// Its work is recorded as landed.
     pub landed: bool,
@@ -142,16 +142,18 @@ pub struct BranchDisposal {
 
 /// Tells whether a branch may be deleted with its worktree.
 ///
-/// A branch that Windrow did not make is never deleted; an empty one may always go unless the policy says never.
+/// A branch that Windrow did not make is never deleted; an empty one may always go unless the policy says never. One that
+/// is continued holds the commits of a former worktree, so it is never empty.
 #[must_use]
 pub fn branch_disposal(branch: &BranchDisposal, policy: DeleteBranch) -> bool {
+    let empty = branch.empty && branch.origin == BranchOrigin::Created;
     let by_policy = match policy {
         DeleteBranch::Never => false,
-        DeleteBranch::Empty => branch.empty,
-        DeleteBranch::Landed => branch.empty || branch.landed,
-        DeleteBranch::Pushed => branch.empty || branch.landed || branch.pushed,
+        DeleteBranch::Empty => empty,
+        DeleteBranch::Landed => empty || branch.landed,
+        DeleteBranch::Pushed => empty || branch.landed || branch.pushed,
     };
-    branch.origin == BranchOrigin::Created && by_policy
+    branch.origin != BranchOrigin::Existing && by_policy
 }
 
 #[cfg(test)]
@@ -239,5 +241,9 @@ mod tests {
         assert!(policies.iter().all(|policy| !branch_disposal(&ours, *policy)));
         let empty = BranchDisposal { empty: true, ..ours };
         assert_eq!(policies.map(|policy| branch_disposal(&empty, policy)), [false, true, true, true]);
+        let continued = BranchDisposal { origin: BranchOrigin::Continued, ..empty };
+        assert!(policies.iter().all(|policy| !branch_disposal(&continued, *policy)));
+        let landed = BranchDisposal { landed: true, ..continued };
+        assert_eq!(policies.map(|policy| branch_disposal(&landed, policy)), [false, false, true, true]);
     }
 }

@@ -9,8 +9,8 @@ pub struct ProcessIdentity {
     pub pid: u32,
     /// Start time in clock ticks since boot. *Source*: proc_pid_stat(5), field 22.
     pub start_ticks: u64,
-    /// The boot it belongs to. *Source*: `/proc/sys/kernel/random/boot_id`.
-    pub boot_id: String,
+    /// Where its number counts: `<boot>/<PID namespace>`. *Source*: `/proc/sys/kernel/random/boot_id`, namespaces(7).
+    pub scope: String,
 }
 
 /// Who has the exclusive right to use a worktree.

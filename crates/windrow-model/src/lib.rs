@@ -13,6 +13,7 @@ mod name;
 mod oid;
 mod quantity;
 mod record;
+mod retention;
 mod settings;
 mod space;
 mod state;
@@ -35,6 +36,7 @@ pub use record::{
     BranchOrigin, CarriedFile, CarriedKind, Checkout, DirectoryIdentity, LeaseRecord, RescueRecord, Waiter,
     WorktreeRecord,
 };
+pub use retention::expired_rescues;
 pub use settings::{
     BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, LogMode, PoolSettings, RescueSettings,
     RunSettings, Settings, Submodules,

@@ -26,6 +26,8 @@ pub struct DirectoryIdentity {
 pub enum BranchOrigin {
     /// Windrow, for this worktree.
     Created,
+    /// Windrow, for a former worktree of the same key; what that one committed is on it.
+    Continued,
     /// It was there before, so it is never deleted.
     Existing,
 }
@@ -154,6 +156,8 @@ pub struct RescueRecord {
     pub branch: Option<BranchName>,
     /// The snapshot commit, kept by `refs/windrow/rescue/<id>`.
     pub commit: Option<Oid>,
+    /// The tree of what was staged.
+    pub index_tree: Option<Oid>,
     /// The archive of what the snapshot cannot hold, absolute.
     pub archive: Option<PathBuf>,
     /// Length of the archive in bytes.
