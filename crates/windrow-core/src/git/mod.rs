@@ -1,0 +1,73 @@
+//! The only place that runs the `git` program or uses gix: it yields entries and blobs, writes indexes, moves refs.
+//!
+//! gix reads objects and index files; refs, configuration and everything that merges go through the program.
+//!
+//! # Security
+//! A worktree and its administrative directory can be written by the agent that works there. Git is therefore never left
+//! to discover a repository in one: `GIT_DIR` is the common directory, whose configuration is the user's, and
+//! `GIT_WORK_TREE` and `GIT_INDEX_FILE` are named one by one. The worktree's own `.git`, `commondir` and
+//! `config.worktree` are never believed by a git that we start, except after proof that they are as we wrote them, and
+//! on reftable by commands that run nothing. With `GIT_DIR` named git does not ask who owns a repository: discovery,
+//! which comes first, does.
+
+mod admin;
+mod attributes;
+mod changes;
+mod checkout;
+mod command;
+mod config;
+mod discover;
+mod expand;
+mod facts;
+mod head;
+mod index;
+mod listing;
+mod operations;
+mod pack_cache;
+mod refs;
+mod registry;
+mod repository;
+mod rev;
+mod snapshot;
+mod submodules;
+mod tree;
+mod untracked;
+mod version;
+mod worktrees;
+
+#[cfg(test)]
+mod tests;
+
+pub use admin::{
+    AdminError, AdminHead, AdminRequest, PreparedAdmin, prepare, retire_admin, sweep_leftovers, write_dot_git,
+};
+pub use attributes::{AttributesError, WhyGit, needs_git};
+pub use changes::{TreeChange, tree_changes};
+pub use checkout::{
+    CheckoutError, VerifyError, checkout_by_git, converted, populate_submodules, verify_checkout,
+};
+pub use command::{Call, Git, GitError, GitFailure, GitOutput, LOCAL_VARIABLES};
+pub use config::{Config, Sparse};
+pub use discover::{DiscoverError, discover};
+pub use facts::{AdminFacts, admin_facts, dot_git_of};
+pub use head::{Head, HeadError, ResolveError, ResolvedBase};
+pub use index::{IndexError, read_index, write_entries, write_index};
+pub use listing::{count_uncommitted, diff_worktree, reset_index};
+pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
+pub use refs::{Expect, RefChange, RefError, first_reflog_message, list_refs, read_ref, update_refs};
+pub use registry::{find_admin, unpublished_admin};
+pub use repository::{ObjectFormat, RefFormat, Repository};
+pub use rev::{
+    ChangedFile, ChangedFiles, DiffColour, DiffForm, changed_files, count_commits, diff, is_ancestor,
+};
+pub use snapshot::{Snapshot, SnapshotError, SnapshotFiles, SnapshotRequest, snapshot};
+pub use submodules::{SubmoduleRisk, SubmodulesError, UnsafeSubmodule, unsafe_submodules};
+pub use tree::{ObjectError, ObjectReader, Objects, TreeCache, TreeListing, blob_hash, hash_file, hash_path};
+pub use untracked::{UntrackedPath, untracked};
+pub use version::{MINIMUM_VERSION, Version, version};
+pub use worktrees::{ListedWorktree, WorktreeHead};
+
+/// Bytes of a path as the system takes them.
+fn os(path: &bstr::BString) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(path.as_slice())
+}

@@ -1,0 +1,192 @@
+//! Reading refs and changing several of them in one transaction.
+
+use bstr::{BString, ByteSlice};
+use windrow_model::Oid;
+
+use super::{
+    command::{Call, Git, GitError},
+    repository::Repository,
+};
+
+/// What a ref must be before it is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// It must not exist.
+    Absent,
+    /// It must be exactly this.
+    Is(Oid),
+    /// It may be anything.
+    Any,
+}
+
+impl RefError {
+    /// Tells whether a ref that was to be made is there already, or others below it; then another last part may do.
+    #[must_use]
+    pub fn name_taken(&self) -> bool {
+        match self {
+            Self::Conflict { expected, .. } => *expected == Expect::Absent,
+            Self::Blocked { name, blocker } => blocker.starts_with(name.as_bytes()),
+            Self::Git(_) => false,
+        }
+    }
+}
+
+/// One change of a transaction. A change to what is expected already only verifies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefChange {
+    /// The full name, `refs/…`.
+    pub name: String,
+    /// What it becomes; `None` deletes it.
+    pub new: Option<Oid>,
+    /// What it must be before.
+    pub old: Expect,
+}
+
+/// Why a transaction changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RefError {
+    /// A ref is not what was expected.
+    #[error("`{name}` is not what was expected: it is {}", found.map_or("absent".to_owned(), |oid| format!("at {oid}")))]
+    Conflict {
+        /// The ref.
+        name: String,
+        /// What was expected.
+        expected: Expect,
+        /// What it is.
+        found: Option<Oid>,
+    },
+    /// A ref has a name that is a directory in the name of the other.
+    #[error("`{name}` cannot be created while `{blocker}` exists")]
+    Blocked {
+        /// The ref that was to be created.
+        name: String,
+        /// The ref in the way.
+        blocker: BString,
+    },
+    /// Git refused for another reason.
+    #[error("cannot change refs")]
+    Git(
+        #[from]
+        #[source]
+        GitError,
+    ),
+}
+
+/// Makes all changes, or none, in one `update-ref` transaction; symbolic refs are changed themselves.
+///
+/// `message` goes into the reflog of each ref, which is made when there is none.
+///
+/// # Errors
+/// A ref is not what was expected, the name of one blocks another, or git refuses.
+pub fn update_refs(
+    git: &Git,
+    repo: &Repository,
+    changes: &[RefChange],
+    message: &str,
+) -> Result<(), RefError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let input = changes.iter().flat_map(|change| instruction(change, repo)).collect();
+    let call = repo
+        .call(git, "update-ref")
+        .args(["--no-deref", "--create-reflog", "-m", message, "--stdin", "-z"])
+        .own_identity()
+        .input(input);
+    call.run().map(drop).or_else(|error| Err(explain(git, repo, changes)?.unwrap_or(RefError::Git(error))))
+}
+
+/// The message of the oldest entry in a ref's reflog; `None` when there is no such ref or it has no reflog.
+///
+/// # Errors
+/// Git cannot be asked.
+pub fn first_reflog_message(git: &Git, repo: &Repository, name: &str) -> Result<Option<BString>, GitError> {
+    let call =
+        repo.call(git, "log").args(["--walk-reflogs", "--no-show-signature", "--format=%gs", name, "--"]);
+    let lines = call.ask()?.unwrap_or_default();
+    Ok(lines.lines().next_back().map(BString::from))
+}
+
+/// What a ref points to; `None` when there is no such ref.
+///
+/// # Errors
+/// Git cannot be asked.
+pub fn read_ref(git: &Git, repo: &Repository, name: &str) -> Result<Option<Oid>, GitError> {
+    let listed = list_refs(git, repo, name)?;
+    Ok(listed.into_iter().find(|(found, _)| found == name).map(|(_, oid)| oid))
+}
+
+/// The refs whose name is `prefix` or begins with `prefix` and a slash, sorted by name.
+///
+/// # Errors
+/// Git cannot be asked.
+pub fn list_refs(git: &Git, repo: &Repository, prefix: &str) -> Result<Vec<(BString, Oid)>, GitError> {
+    let call = repo.call(git, "for-each-ref").args(["--format=%(objectname) %(refname)", "--"]).arg(prefix);
+    let stdout = call.run()?;
+    stdout.lines().map(|line| ref_line(&call, line)).collect()
+}
+
+fn ref_line(call: &Call<'_>, line: &[u8]) -> Result<(BString, Oid), GitError> {
+    let (oid, name) = line.split_once_str(" ").ok_or_else(|| call.strange("no name"))?;
+    Ok((BString::from(name), text_oid(call, oid)?))
+}
+
+/// Reads an object name from a line that git printed.
+pub(super) fn text_oid(call: &Call<'_>, text: &[u8]) -> Result<Oid, GitError> {
+    let text = text.trim_end().to_str_lossy();
+    text.parse().map_err(|_| call.strange(&format!("`{text}` is no object name")))
+}
+
+/// One instruction in the form of `update-ref --stdin -z`, where zeros stand for "absent" and nothing for "anything".
+fn instruction(change: &RefChange, repo: &Repository) -> Vec<u8> {
+    let zeros = "0".repeat(2 * repo.object_format.digest_bytes());
+    let old = match change.old {
+        Expect::Absent => zeros.clone(),
+        Expect::Is(oid) => oid.to_string(),
+        Expect::Any => String::new(),
+    };
+    let name = &change.name;
+    match (change.new, change.old) {
+        (Some(new), _) => format!("update {name}\0{new}\0{old}\0"),
+        (None, Expect::Absent) => format!("verify {name}\0{zeros}\0"),
+        (None, _) => format!("delete {name}\0{old}\0"),
+    }
+    .into_bytes()
+}
+
+/// Finds out by looking, not by what git said, why a transaction failed.
+fn explain(git: &Git, repo: &Repository, changes: &[RefChange]) -> Result<Option<RefError>, RefError> {
+    for change in changes {
+        let found = read_ref(git, repo, &change.name)?;
+        if let Some(blocker) = blocker(git, repo, change)? {
+            return Ok(Some(RefError::Blocked { name: change.name.clone(), blocker }));
+        }
+        let as_expected = match change.old {
+            Expect::Absent => found.is_none(),
+            Expect::Is(oid) => found == Some(oid),
+            Expect::Any => true,
+        };
+        if !as_expected {
+            let (name, expected) = (change.name.clone(), change.old);
+            return Ok(Some(RefError::Conflict { name, expected, found }));
+        }
+    }
+    Ok(None)
+}
+
+fn blocker(git: &Git, repo: &Repository, change: &RefChange) -> Result<Option<BString>, GitError> {
+    if change.new.is_none() {
+        return Ok(None);
+    }
+    let below = list_refs(git, repo, &change.name)?.into_iter().map(|(name, _)| name);
+    if let Some(name) = below.into_iter().find(|name| *name != change.name.as_str()) {
+        return Ok(Some(name));
+    }
+    for (at, _) in change.name.match_indices('/').skip(1) {
+        let above = &change.name[..at];
+        if read_ref(git, repo, above)?.is_some() {
+            return Ok(Some(above.into()));
+        }
+    }
+    Ok(None)
+}
