@@ -1,0 +1,194 @@
+//! Reading records.
+
+use std::path::Path;
+
+use rusqlite::params;
+use windrow_model::{
+    BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, RescueId, RescueRecord, Waiter,
+    WorktreeId, WorktreeName, WorktreeRecord,
+};
+
+use super::{StoreError, database::Database, rows};
+
+/// Reads of the records; reached through [`LocalStore`](super::LocalStore) and [`Tx`](super::Tx).
+///
+/// Every method's errors are those of the database: it is damaged, or a later version wrote a value that this one cannot read.
+#[derive(Debug)]
+pub struct Records {
+    database: Database,
+}
+
+impl Records {
+    /// Lists every worktree that is not gone, by time of creation.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn worktrees(&self) -> Result<Vec<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE state <> 'gone' ORDER BY created_at, id";
+        self.database.list("list worktrees", sql, [], rows::worktree)
+    }
+
+    /// Finds a worktree, also one that is gone.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn worktree(&self, id: WorktreeId) -> Result<Option<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE id = ?1";
+        self.database.one("find a worktree", sql, [id.to_string()], rows::worktree)
+    }
+
+    /// Finds the worktree of that name that is not gone.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn worktree_named(&self, name: &WorktreeName) -> Result<Option<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE name = ?1 AND state <> 'gone'";
+        self.database.one("find a worktree by name", sql, [name.as_str()], rows::worktree)
+    }
+
+    /// Finds the worktree that is not gone and whose recorded checkout is the branch.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn live_worktree_on_branch(&self, branch: &BranchName) -> Result<Option<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE branch = ?1 AND state <> 'gone'";
+        self.database.one("find a worktree by branch", sql, [branch.as_str()], rows::worktree)
+    }
+
+    /// Finds the worktree that is not gone and whose root is the path, compared byte by byte.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn worktree_at(&self, path: &Path) -> Result<Option<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE path = ?1 AND state <> 'gone'";
+        self.database.one("find a worktree by path", sql, [rows::path_column(path)], rows::worktree)
+    }
+
+    /// Lists the leases that have not ended, by fence.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn leases(&self) -> Result<Vec<LeaseRecord>, StoreError> {
+        let sql = "SELECT * FROM leases WHERE ended_at IS NULL ORDER BY fence";
+        self.database.list("list leases", sql, [], rows::lease)
+    }
+
+    /// Finds a lease, also one that has ended.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn lease(&self, id: LeaseId) -> Result<Option<LeaseRecord>, StoreError> {
+        self.database.one("find a lease", "SELECT * FROM leases WHERE id = ?1", [id.to_string()], rows::lease)
+    }
+
+    /// Finds the lease of a worktree that has not ended.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn live_lease_of(&self, worktree: WorktreeId) -> Result<Option<LeaseRecord>, StoreError> {
+        let sql = "SELECT * FROM leases WHERE worktree = ?1 AND ended_at IS NULL";
+        self.database.one("find a live lease", sql, [worktree.to_string()], rows::lease)
+    }
+
+    /// Finds the lease of a worktree with the highest fence, ended or not.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn last_lease_of(&self, worktree: WorktreeId) -> Result<Option<LeaseRecord>, StoreError> {
+        let sql = "SELECT * FROM leases WHERE worktree = ?1 ORDER BY fence DESC LIMIT 1";
+        self.database.one("find the last lease", sql, [worktree.to_string()], rows::lease)
+    }
+
+    /// Finds the lease with the key that has not ended.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn live_lease_with_key(&self, key: &LeaseKey) -> Result<Option<LeaseRecord>, StoreError> {
+        let sql = "SELECT * FROM leases WHERE key = ?1 AND ended_at IS NULL";
+        self.database.one("find a live lease by key", sql, [key.as_str()], rows::lease)
+    }
+
+    /// Finds the lease with the key and the highest fence, ended or not.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn last_lease_with_key(&self, key: &LeaseKey) -> Result<Option<LeaseRecord>, StoreError> {
+        let sql = "SELECT * FROM leases WHERE key = ?1 ORDER BY fence DESC LIMIT 1";
+        self.database.one("find the last lease by key", sql, [key.as_str()], rows::lease)
+    }
+
+    /// Lists the rescues, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn rescues(&self) -> Result<Vec<RescueRecord>, StoreError> {
+        self.database.list("list rescues", "SELECT * FROM rescues ORDER BY created_at, id", [], rows::rescue)
+    }
+
+    /// Finds a rescue.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn rescue(&self, id: &RescueId) -> Result<Option<RescueRecord>, StoreError> {
+        self.database.one("find a rescue", "SELECT * FROM rescues WHERE id = ?1", [id.as_str()], rows::rescue)
+    }
+
+    /// Lists what was carried into a worktree, by path.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn carried(&self, worktree: WorktreeId) -> Result<Vec<CarriedFile>, StoreError> {
+        let sql = "SELECT * FROM carried WHERE worktree = ?1 ORDER BY path";
+        self.database.list("list carried files", sql, [worktree.to_string()], rows::carried)
+    }
+
+    /// Lists at most `limit` events with a number above `after_seq`, in order.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn events(&self, after_seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let sql = "SELECT * FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
+        self.database.list("list events", sql, params![after, limit], rows::event)
+    }
+
+    /// Lists those who wait, in the order of their tickets.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn waiters(&self) -> Result<Vec<Waiter>, StoreError> {
+        self.database.list("list waiters", "SELECT * FROM waiters ORDER BY ticket", [], rows::waiter)
+    }
+
+    /// Reads a free-form fact, such as the identity of the common directory.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.database.one("read a fact", "SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+
+    /// Checks every page and index; returns what is wrong, nothing when all is well. Reads the whole database.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn problems(&self) -> Result<Vec<String>, StoreError> {
+        let found =
+            self.database.list("check", "PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.database.path()
+    }
+
+    pub(super) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+}
