@@ -2,5 +2,6 @@
 //!
 //! Layers: `ops` composes `git`, `store`, `fs` and `process`, which know nothing of each other. Nothing here prints,
 //! reads the environment or the current directory.
+pub mod fs;
 pub mod git;
 pub mod store;

@@ -1,0 +1,88 @@
+//! What tells a directory from every other one, so that a path that was reused is never taken for ours.
+
+use std::{io, os::fd::OwnedFd, path::Path};
+
+use windrow_model::DirectoryIdentity;
+
+use super::at;
+
+/// Reads the identity of a directory: file system id, inode and, where recorded, birth time.
+///
+/// `None` when nothing is there. The last component is not followed.
+///
+/// # Errors
+/// A symbolic link or anything else that is no directory is [`io::ErrorKind::NotADirectory`]; whatever keeps the
+/// directory from being looked at is its own error.
+pub fn directory_identity(path: &Path) -> io::Result<Option<DirectoryIdentity>> {
+    match at::open_root(path) {
+        Ok(fd) => identity_of(&fd).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // O_NOFOLLOW with O_DIRECTORY says ENOTDIR or ELOOP for a link, depending on the system.
+        Err(error) if is_loop(&error) => Err(io::ErrorKind::NotADirectory.into()),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_loop(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+#[cfg(target_os = "linux")]
+fn identity_of(fd: &OwnedFd) -> io::Result<DirectoryIdentity> {
+    use rustix::fs::{AtFlags, StatxFlags};
+
+    let found = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::BTIME)?;
+    let has_birth = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
+    let born = found
+        .stx_btime
+        .tv_sec
+        .checked_mul(1_000_000_000)
+        .and_then(|nanos| nanos.checked_add(found.stx_btime.tv_nsec.into()));
+    Ok(DirectoryIdentity {
+        filesystem: rustix::fs::fstatvfs(fd)?.f_fsid,
+        inode: found.stx_ino,
+        born_nanos: born.filter(|_| has_birth),
+    })
+}
+
+/// Without statx there is no birth time: the identity is weaker.
+#[cfg(not(target_os = "linux"))]
+fn identity_of(fd: &OwnedFd) -> io::Result<DirectoryIdentity> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok(DirectoryIdentity {
+        filesystem: rustix::fs::fstatvfs(fd)?.f_fsid,
+        inode: stat.st_ino,
+        born_nanos: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::ErrorKind, os::unix::fs::symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_keeps_its_identity_through_a_rename_and_no_other_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, second) = (dir.path().join("first"), dir.path().join("second"));
+        fs::create_dir(&first).unwrap();
+        let before = directory_identity(&first).unwrap().unwrap();
+        fs::rename(&first, &second).unwrap();
+        fs::create_dir(&first).unwrap();
+        assert_eq!(directory_identity(&second).unwrap().unwrap(), before);
+        assert_ne!(directory_identity(&first).unwrap().unwrap(), before);
+    }
+
+    #[test]
+    fn nothing_is_none_and_what_is_no_directory_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(directory_identity(&dir.path().join("absent")).unwrap(), None);
+        fs::write(dir.path().join("file"), "").unwrap();
+        symlink(dir.path(), dir.path().join("link")).unwrap();
+        for name in ["file", "link"] {
+            let error = directory_identity(&dir.path().join(name)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotADirectory, "{name}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Writes, reads and removes the files of worktrees.
+//!
+//! Everything below a root is reached through descriptors of directories and never through a symbolic link, so that
+//! what an agent left behind cannot steer a write, a read or a removal out of the tree.
+
+mod archive;
+mod at;
+mod carry;
+mod clear;
+mod dirs;
+mod identity;
+mod materialise;
+mod patterns;
+mod priority;
+mod scan;
+mod space;
+mod temporary;
+#[cfg(test)]
+mod testing;
+mod trash;
+mod tree_path;
+
+pub use archive::{
+    ArchiveEntry, ArchiveError, ArchiveItem, ArchiveSummary, EntryKind, Extent, Overwrite, RestoreRoot,
+    list_archive, read_archive, write_archive,
+};
+pub use carry::{
+    Candidate, Carried, CarriedChange, CarriedState, CarryError, CarryPatterns, CarryPlan, CarryRequest,
+    GitStanding, PlannedCarry, PlannedKind, SkipReason, carry, plan_carry, verify_carried,
+};
+pub use clear::clear;
+pub use dirs::{DirectoryError, Seclusion, can_make, check_parent, own_dir, private_dir};
+pub use identity::directory_identity;
+pub use materialise::{BlobReader, BlobSource, MaterialiseError, Progress, Quiet, Written, add, materialise};
+pub use patterns::{PathKind, PatternError, Patterns, Verdict};
+pub use priority::give_way;
+pub use scan::{
+    DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Size, TrackedDirectories, scan, size_of,
+};
+pub use space::{space, sync_filesystem};
+pub use temporary::remove_leftovers;
+pub use trash::{TrashError, TrashFailure, TrashReport, empty_trash, has_trash, move_to_trash, rename_new};
+pub use tree_path::{TreePathError, check_tree_path};

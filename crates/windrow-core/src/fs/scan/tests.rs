@@ -1,0 +1,174 @@
+//! Tests of looking at all that lies in a worktree.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+};
+
+use super::*;
+use crate::fs::testing::{chmod, mount_tmpfs, put, unprivileged, with_own_mounts};
+
+fn scan_with(root: &Path, tracked: &[&str], disposable: &[&str]) -> Result<Scan, ScanError> {
+    let tracked = TrackedDirectories::from_files(tracked.iter().map(|path| BStr::new(*path)));
+    let disposable = Patterns::new(disposable).unwrap();
+    scan(
+        root,
+        &ScanRules { tracked: &tracked, disposable: &disposable, threads: NonZeroUsize::new(3).unwrap() },
+    )
+}
+
+fn kinds(scan: &Scan) -> Vec<(String, FoundKind)> {
+    scan.found.iter().map(|found| (found.path.to_string(), found.kind)).collect()
+}
+
+const FILE: FoundKind = FoundKind::File { executable: false };
+
+#[test]
+fn every_kind_is_told_and_git_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    put(root, ".git/config", "");
+    put(root, "a/b", "x");
+    put(root, "a/run", "x");
+    chmod(root.join("a/run"), 0o755);
+    put(root, "nested/.git/HEAD", "");
+    put(root, "nested/file", "");
+    put(root, "worktree/.git", "gitdir: /x");
+    fs::create_dir_all(root.join("empty/inner")).unwrap();
+    symlink("/", root.join("link")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+    let scan = scan_with(root, &[], &[]).unwrap();
+    let expected = [
+        ("a/b", FILE),
+        ("a/run", FoundKind::File { executable: true }),
+        ("empty/inner", FoundKind::Directory),
+        ("link", FoundKind::Symlink),
+        ("nested", FoundKind::Repository),
+        ("socket", FoundKind::Other),
+        ("worktree", FoundKind::Repository),
+    ];
+    assert_eq!(kinds(&scan), expected.map(|(path, kind)| (path.to_owned(), kind)));
+    assert_eq!(scan.found[0].stat.size, 1);
+    assert_eq!(scan.dropped, []);
+}
+
+#[test]
+fn what_can_be_made_again_is_dropped_unless_it_is_tracked_or_a_repository() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    put(root, "Cargo.toml", "");
+    put(root, "target/debug/x", "");
+    put(root, "web/package.json", "");
+    put(root, "web/node_modules/.git/HEAD", "");
+    put(root, "sub/Cargo.toml", "");
+    put(root, "sub/target/tracked", "");
+    put(root, "sub/target/debug/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n");
+    put(root, "tagged/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55");
+    put(root, "false/CACHEDIR.TAG", "something else entirely, and long enough");
+    put(root, "own/x", "");
+    let scan = scan_with(root, &["sub/target/tracked"], &["/own/"]).unwrap();
+    let dropped = scan.dropped.iter().map(|dropped| (dropped.path.to_string(), dropped.why.clone()));
+    let expected = [
+        ("own", Disposable::Configured),
+        ("sub/target/debug", Disposable::CacheTag),
+        ("tagged", Disposable::CacheTag),
+        ("target", Disposable::BuildOutput { manifest: "Cargo.toml" }),
+    ];
+    assert_eq!(dropped.collect::<Vec<_>>(), expected.map(|(path, why)| (path.to_owned(), why)));
+    let found = kinds(&scan).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+    let expected = [
+        "Cargo.toml",
+        "false/CACHEDIR.TAG",
+        "sub/Cargo.toml",
+        "sub/target/tracked",
+        "web/node_modules",
+        "web/package.json",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_unreadable_directory_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "a/b/c", "");
+    chmod(dir.path().join("a/b"), 0);
+    let error = unprivileged(|| scan_with(dir.path(), &[], &[])).unwrap_err();
+    let ScanError::Unreadable { path, .. } = error;
+    assert_eq!(path, "a/b");
+    chmod(dir.path().join("a/b"), 0o700);
+}
+
+#[test]
+fn mount_points_are_told_and_not_entered() {
+    let dir = tempfile::tempdir().unwrap();
+    with_own_mounts("mount_points_are_told_and_not_entered", || {
+        let root = dir.path();
+        put(root, "inside", "");
+        for name in ["tmpfs", "bind"] {
+            fs::create_dir(root.join(name)).unwrap();
+        }
+        put(root, "file", "");
+        mount_tmpfs(&root.join("tmpfs"), c"size=64k");
+        put(root, "tmpfs/secret", "");
+        // The same device: only the mount itself gives it away.
+        rustix::mount::mount_bind(root, root.join("bind")).unwrap();
+        rustix::mount::mount_bind(root.join("inside"), root.join("file")).unwrap();
+        let scan = scan_with(root, &[], &[]).unwrap();
+        let expected = [
+            ("bind", FoundKind::Mount),
+            ("file", FoundKind::Mount),
+            ("inside", FILE),
+            ("tmpfs", FoundKind::Mount),
+        ];
+        assert_eq!(kinds(&scan), expected.map(|(path, kind)| (path.to_owned(), kind)));
+        assert_eq!(size_of(root).unwrap().files, 2);
+    });
+}
+
+/// The plainest walk there is, with paths and the standard library.
+fn naive(directory: &Path, prefix: &str, all: &mut Vec<(String, u32)>) {
+    let mut names = fs::read_dir(directory).unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    names.sort_by_key(fs::DirEntry::file_name);
+    for entry in names {
+        let path = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        let meta = fs::symlink_metadata(entry.path()).unwrap();
+        if meta.is_dir() && fs::read_dir(entry.path()).unwrap().next().is_some() {
+            naive(&entry.path(), &format!("{path}/"), all);
+        } else {
+            all.push((path, meta.permissions().mode()));
+        }
+    }
+}
+
+#[test]
+fn twenty_thousand_files_are_all_found() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..20_000 {
+        let parent = dir.path().join(format!("{}/{}/{}", number % 11, number % 13, number % 5));
+        if number < 11 * 13 * 5 {
+            fs::create_dir_all(&parent).unwrap();
+        }
+        match number % 100 {
+            0 => fs::create_dir(parent.join(format!("{number}"))).unwrap(),
+            1 => symlink("..", parent.join(format!("{number}"))).unwrap(),
+            _ => drop(fs::File::create(parent.join(format!("{number}"))).unwrap()),
+        }
+    }
+    let mut expected = Vec::new();
+    naive(dir.path(), "", &mut expected);
+    expected.sort();
+    let scan = scan_with(dir.path(), &[], &[]).unwrap();
+    let found = scan.found.iter().map(|found| (found.path.to_string(), found.mode)).collect::<Vec<_>>();
+    assert_eq!(found, expected);
+    assert_eq!(size_of(dir.path()).unwrap().files, 19_800);
+}
+
+#[test]
+fn sizes_count_links_as_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "a/b", "12345");
+    symlink("/etc", dir.path().join("a/link")).unwrap();
+    assert_eq!(size_of(dir.path()).unwrap(), Size { bytes: 9, files: 2 });
+    assert_eq!(size_of(&dir.path().join("a/b")).unwrap(), Size { bytes: 5, files: 1 });
+    assert!(size_of(&dir.path().join("absent")).is_err());
+}
