@@ -4,4 +4,5 @@
 //! reads the environment or the current directory.
 pub mod fs;
 pub mod git;
+pub mod process;
 pub mod store;
