@@ -1,0 +1,284 @@
+//! The table of every key: what it takes, its default and its meaning.
+
+use windrow_model::Settings;
+
+use super::field::{Field, UNLIMITED};
+
+/// What every environment variable that sets a key begins with.
+pub(super) const ENVIRONMENT_PREFIX: &str = "WINDROW_CONFIG__";
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A version, `1`, `1.2` or `1.2.3`.
+    Version,
+    /// A whole number from 0.
+    Count,
+    /// A whole number from 1, or `unlimited`.
+    Limit,
+    /// A number of bytes, as an integer or as text with a unit.
+    Size,
+    /// A number of seconds, as an integer or as text with units.
+    Duration,
+    /// A template of a directory, with `{name}` and perhaps `{repo}`.
+    Directory,
+    /// A template of a branch name, with `{name}` or `{key}`.
+    BranchTemplate,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of patterns in gitignore syntax.
+    Patterns,
+    /// A list of directories relative to the top of the checkout.
+    Directories,
+}
+
+impl Kind {
+    /// Says what is expected, as it continues "must be".
+    #[must_use]
+    pub fn expected(self) -> String {
+        match self {
+            Self::Version => "a version such as \"1.2\"".to_owned(),
+            Self::Count => "a whole number from 0".to_owned(),
+            Self::Limit => format!("a whole number from 1, or \"{UNLIMITED}\""),
+            Self::Size => "a size such as 4096, \"512MiB\" or \"2GiB\"".to_owned(),
+            Self::Duration => {
+                "a duration such as 90, \"10m\", \"1h30m\" or \"14d\", of at most 100 years".to_owned()
+            }
+            Self::Directory => {
+                "an absolute path or one that begins with {repo}, with {name} and without `..`".to_owned()
+            }
+            Self::BranchTemplate => "a branch name with {name} or {key}, and perhaps {user}".to_owned(),
+            Self::Choice(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("one of {}", words.join(", "))
+            }
+            Self::Patterns => "a list of patterns such as [\".env\", \"*.local\"]".to_owned(),
+            Self::Directories => {
+                "a list of relative directories such as [\".claude\"], without `..`".to_owned()
+            }
+        }
+    }
+}
+
+/// One key that configuration may set.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyDoc {
+    /// Dotted, `pool.ttl`.
+    pub key: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// The default as TOML text.
+    pub default: &'static str,
+    /// What it means, one or two sentences.
+    pub doc: &'static str,
+    field: Option<FieldOf>,
+}
+
+type FieldOf = for<'a> fn(&'a mut Settings) -> Field<'a>;
+
+impl KeyDoc {
+    /// Where the key lies in the settings; `None` for `min_version`, which is about the file.
+    pub(super) fn field(self, settings: &mut Settings) -> Option<Field<'_>> {
+        self.field.map(|field| field(settings))
+    }
+}
+
+/// Every key, in the order of the documentation.
+#[must_use]
+pub fn keys() -> &'static [KeyDoc] {
+    KEYS
+}
+
+/// The environment variable that sets a key: `WINDROW_CONFIG__POOL__TTL` for `pool.ttl`.
+#[must_use]
+pub fn environment_name(key: &str) -> String {
+    format!("{ENVIRONMENT_PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
+}
+
+/// The key that a variable seems to mean.
+pub(super) fn key_of_environment_name(name: &str) -> String {
+    name.strip_prefix(ENVIRONMENT_PREFIX).unwrap_or(name).to_lowercase().replace("__", ".")
+}
+
+/// The row of a key.
+pub(super) fn position(key: &str) -> Option<usize> {
+    KEYS.iter().position(|doc| doc.key == key)
+}
+
+/// The tables of the file; a name comes once for each of its keys.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter_map(|doc| doc.key.split_once('.')).map(|(section, _)| section)
+}
+
+pub(super) const MIN_VERSION: KeyDoc = KeyDoc {
+    key: "min_version",
+    kind: Kind::Version,
+    default: "\"0\"",
+    doc: "The oldest Windrow that may use this file; an older one stops and says so. Only in files.",
+    field: None,
+};
+
+const fn row(
+    key: &'static str,
+    kind: Kind,
+    default: &'static str,
+    field: FieldOf,
+    doc: &'static str,
+) -> KeyDoc {
+    KeyDoc { key, kind, default, doc, field: Some(field) }
+}
+
+static KEYS: &[KeyDoc] = &[
+    MIN_VERSION,
+    row(
+        "discovery.depth",
+        Kind::Count,
+        "1",
+        |settings| Field::Count(&mut settings.discovery.depth),
+        "How many levels of children are searched for a repository when none is found upwards. No effect in the \
+         files of a repository, which is found by then.",
+    ),
+    row(
+        "pool.max_worktrees",
+        Kind::Limit,
+        "\"unlimited\"",
+        |settings| Field::Limit(&mut settings.pool.max_worktrees),
+        "How many worktrees of one repository may be in use at once.",
+    ),
+    row(
+        "pool.directory",
+        Kind::Directory,
+        "\"{repo}.windrow/{name}\"",
+        |settings| Field::Directory(&mut settings.pool.directory),
+        "Where worktrees lie; `{repo}` is the path of the main checkout, `{name}` the name of the worktree. In the \
+         committed file only places beside the checkout.",
+    ),
+    row(
+        "pool.min_free",
+        Kind::Size,
+        "\"1GiB\"",
+        |settings| Field::Size(&mut settings.pool.min_free_bytes),
+        "What a new worktree must leave free on its file system.",
+    ),
+    row(
+        "pool.ttl",
+        Kind::Duration,
+        "\"1h\"",
+        |settings| Field::Duration(&mut settings.pool.ttl),
+        "How long a lease without a holder process lasts when it is not renewed.",
+    ),
+    row(
+        "branch.template",
+        Kind::BranchTemplate,
+        "\"windrow/{name}\"",
+        |settings| Field::BranchTemplate(&mut settings.branch.template),
+        "How new branches are named, from `{name}`, `{key}` and `{user}`.",
+    ),
+    row(
+        "branch.delete",
+        Kind::Choice(&["empty", "landed", "pushed", "never"]),
+        "\"empty\"",
+        |settings| Field::Delete(&mut settings.branch.delete),
+        "When a branch that Windrow made goes with its worktree: without a commit of its own, also when landed, \
+         also when the remote holds that very commit, or never.",
+    ),
+    row(
+        "carry.include",
+        Kind::Patterns,
+        "[]",
+        |settings| Field::Patterns(&mut settings.carry.include),
+        "Untracked files to copy into new worktrees, ignored or not.",
+    ),
+    row(
+        "carry.link",
+        Kind::Patterns,
+        "[]",
+        |settings| Field::Patterns(&mut settings.carry.link),
+        "Untracked files and directories to link to instead.",
+    ),
+    row(
+        "carry.exclude",
+        Kind::Patterns,
+        "[]",
+        |settings| Field::Patterns(&mut settings.carry.exclude),
+        "What is never taken along.",
+    ),
+    row(
+        "carry.context",
+        Kind::Directories,
+        "[\".agent\", \".agents\", \".claude\", \".codex\", \".cursor\", \".gemini\", \".aider\", \".windsurf\", \
+         \".continue\"]",
+        |settings| Field::Directories(&mut settings.carry.context),
+        "Directories of agents' own context, taken along when git does not track them.",
+    ),
+    row(
+        "carry.max_size",
+        Kind::Size,
+        "\"512MiB\"",
+        |settings| Field::Size(&mut settings.carry.max_bytes),
+        "How much may be carried into one worktree.",
+    ),
+    row(
+        "rescue.keep",
+        Kind::Duration,
+        "\"14d\"",
+        |settings| Field::Duration(&mut settings.rescue.keep),
+        "How long saved work is kept.",
+    ),
+    row(
+        "rescue.max_size",
+        Kind::Size,
+        "\"2GiB\"",
+        |settings| Field::Size(&mut settings.rescue.max_bytes),
+        "The largest single rescue; a worktree that needs more stays where it is.",
+    ),
+    row(
+        "rescue.total_size",
+        Kind::Size,
+        "\"20GiB\"",
+        |settings| Field::Size(&mut settings.rescue.total_bytes),
+        "How much saved work is kept in all before the oldest goes.",
+    ),
+    row(
+        "rescue.disposable",
+        Kind::Patterns,
+        "[]",
+        |settings| Field::Patterns(&mut settings.rescue.disposable),
+        "Ignored files that need not be saved, beside the build outputs that Windrow knows.",
+    ),
+    row(
+        "run.grace",
+        Kind::Duration,
+        "\"5s\"",
+        |settings| Field::Duration(&mut settings.run.grace),
+        "Time between TERM and KILL for what a command leaves behind.",
+    ),
+    row(
+        "run.log",
+        Kind::Choice(&["never", "always"]),
+        "\"never\"",
+        |settings| Field::Log(&mut settings.run.log),
+        "Whether a command's output is also written to a log; the command then sees pipes instead of a terminal.",
+    ),
+    row(
+        "run.log_size",
+        Kind::Size,
+        "\"10MiB\"",
+        |settings| Field::Size(&mut settings.run.log_bytes),
+        "The size at which a log is rotated.",
+    ),
+    row(
+        "run.keep",
+        Kind::Duration,
+        "\"0s\"",
+        |settings| Field::Duration(&mut settings.run.keep),
+        "How long a worktree stays after a run.",
+    ),
+    row(
+        "submodules.populate",
+        Kind::Choice(&["none", "direct", "recursive"]),
+        "\"none\"",
+        |settings| Field::Submodules(&mut settings.submodules),
+        "Which submodules new worktrees get: none, those of the repository, or also theirs.",
+    ),
+];
