@@ -5,5 +5,6 @@
 pub mod config;
 pub mod fs;
 pub mod git;
+pub mod ops;
 pub mod process;
 pub mod store;

@@ -1,0 +1,183 @@
+//! Handing out worktrees.
+//!
+//! # Locking
+//! Who gets what is decided in one transaction of the store ([`super::claim`]); the worktree's lock is taken before its record becomes
+//! visible, so that nobody's recovery can mistake a creation under way for a crashed one.
+//!
+//! # Crash safety
+//! See [`super::create`]. A lease exists from the claim on, so that a key or a branch is never promised twice.
+
+use windrow_model::{Holder, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState};
+
+use super::{
+    claim::{self, Claimed},
+    create::{self, Built, Wanted},
+    error::{AcquireError, CreateError, StateError},
+    lease::Lease,
+    line,
+    observer::Observer,
+    outcome::{CarrySummary, Leased, Provenance},
+    plan::{self, Branching, Plan},
+    pool::{Pool, WorktreeLock},
+    recover::{self, Spare},
+    request::AcquireRequest,
+    resume::{self, Resumed},
+    sweep, variables, version,
+};
+use crate::{
+    fs,
+    store::{LocalStore, StoreError},
+};
+
+/// Gives the caller a worktree of its own.
+///
+/// With a key or a name that is known, the same worktree is given back where the rules of keys say so.
+///
+/// # Errors
+/// See [`AcquireError`]; whatever was begun is undone.
+pub fn acquire<'p>(
+    pool: &'p Pool,
+    request: &AcquireRequest,
+    observer: &mut dyn Observer,
+) -> Result<Lease<'p>, AcquireError> {
+    let holder = plan::resolve_holder(request)?;
+    plan::refuse_before_first_use(pool, request)?;
+    let mut store = pool.store()?;
+    version::require(pool, &mut store)?;
+    recover::before(pool, &mut store, &Spare::of(request), observer)?;
+    if let Some(resumed) = resume::try_resume(pool, &mut store, request, &holder)? {
+        return finish_resumed(pool, request, holder, resumed, &mut store, observer);
+    }
+    let plan = Plan::resolve(pool, request, holder, None)?;
+    make_new(pool, &mut store, request, plan, observer)
+}
+
+fn finish_resumed<'p>(
+    pool: &'p Pool,
+    request: &AcquireRequest,
+    holder: Holder,
+    resumed: Resumed,
+    store: &mut LocalStore,
+    observer: &mut dyn Observer,
+) -> Result<Lease<'p>, AcquireError> {
+    match resumed {
+        Resumed::Lease { worktree, lease, provenance, lock } => {
+            let leased = describe(pool, *worktree, *lease, provenance, CarrySummary::default(), Vec::new());
+            Ok(Lease::new(pool, leased, lock))
+        }
+        Resumed::Branch(continued) => {
+            let plan = Plan::resolve(pool, request, holder, Some(continued))?;
+            make_new(pool, store, request, plan, observer)
+        }
+    }
+}
+
+/// How often a new name is invented when a branch of a former worktree already has the first.
+const NAMES: u32 = 8;
+
+fn make_new<'p>(
+    pool: &'p Pool,
+    store: &mut LocalStore,
+    request: &AcquireRequest,
+    plan: Plan,
+    observer: &mut dyn Observer,
+) -> Result<Lease<'p>, AcquireError> {
+    let mut invented = 0;
+    loop {
+        let claimed = line::wait_for_place(pool, store, request.waiting, observer, |tx| {
+            claim::claim(pool, tx, request, &plan)
+        })?;
+        let name = claimed.worktree.name.clone();
+        invented += 1;
+        match build(pool, store, claimed, plan.wanted, observer) {
+            Err(error) if request.name.is_none() && invented < NAMES && is_name_taken(&plan, &error) => {}
+            Err(source) => return Err(AcquireError::Create { name, source: Box::new(source) }),
+            Ok(lease) => return Ok(lease),
+        }
+    }
+}
+
+/// Another name may do: something of a former worktree or of somebody else's has this one.
+fn is_name_taken(plan: &Plan, error: &CreateError) -> bool {
+    match error {
+        CreateError::Branch { source, .. } => {
+            matches!(plan.branch, Branching::Template) && source.name_taken()
+        }
+        CreateError::Occupied { .. } => true,
+        _ => false,
+    }
+}
+
+fn build<'p>(
+    pool: &'p Pool,
+    store: &mut LocalStore,
+    claimed: Claimed,
+    wanted: Wanted,
+    observer: &mut dyn Observer,
+) -> Result<Lease<'p>, CreateError> {
+    let Claimed { worktree, lease, lock, notice } = claimed;
+    let lock = lock.keep();
+    let built = match build_and_publish(pool, store, &worktree, wanted, observer) {
+        Ok(built) => built,
+        Err(error) => {
+            clear_away(pool, &worktree, lock);
+            return Err(error);
+        }
+    };
+    let Built { record, taken } = built;
+    let notices = notice.into_iter().collect();
+    let leased = describe(pool, record, lease, Provenance::Created, taken.summary, notices);
+    Ok(Lease::new(pool, leased, lock))
+}
+
+fn build_and_publish(
+    pool: &Pool,
+    store: &mut LocalStore,
+    worktree: &WorktreeRecord,
+    wanted: Wanted,
+    observer: &mut dyn Observer,
+) -> Result<Built, CreateError> {
+    let mut built = create::build(pool, store, worktree.clone(), wanted, observer)?;
+    match publish(store, &built.record, &built.taken.files) {
+        Ok(state) => built.record.state = state,
+        Err(error) => {
+            create::roll_back(pool, store, worktree)?;
+            return Err(StateError::from(error).into());
+        }
+    }
+    Ok(built)
+}
+
+/// What an undone creation needs no more: its lock, and its files' room on a disk that may be full.
+fn clear_away(pool: &Pool, worktree: &WorktreeRecord, lock: Option<WorktreeLock>) {
+    if fs::has_trash(&Pool::trash_of(worktree)) {
+        sweep::in_background(pool, worktree);
+    }
+    lock.into_iter().for_each(claim::remove_lock);
+}
+
+/// The one durable step that turns a creation into a lease.
+fn publish(
+    store: &mut LocalStore,
+    record: &WorktreeRecord,
+    carried: &[windrow_model::CarriedFile],
+) -> Result<WorktreeState, StoreError> {
+    store.transaction(|tx| {
+        tx.set_made(record)?;
+        tx.set_carried(record.id, carried)?;
+        tx.advance(record.id, WorktreeEvent::Created, Pool::now(), "")?;
+        tx.advance(record.id, WorktreeEvent::HandedOut, Pool::now(), "")
+    })
+}
+
+fn describe(
+    pool: &Pool,
+    worktree: WorktreeRecord,
+    lease: LeaseRecord,
+    provenance: Provenance,
+    carried: CarrySummary,
+    notices: Vec<String>,
+) -> Leased {
+    let environment = variables::change(pool, &worktree, &lease);
+    Leased { worktree, lease, provenance, carried, environment, notices }
+}

@@ -1,0 +1,164 @@
+//! Claiming a name, a branch and a key for a worktree that is to be made: one transaction of the store.
+//!
+//! # Locking
+//! The worktree's lock is taken before its record becomes visible, and its file goes again if that never happens.
+
+use windrow_model::{
+    BranchOrigin, Checkout, LeaseRecord, TemplateValues, WorktreeId, WorktreeName, WorktreeRecord,
+    WorktreeState,
+};
+
+use super::{
+    error::{AcquireError, StateError},
+    liveness, place,
+    plan::{Branching, Plan},
+    pool::{Pool, WorktreeLock},
+    request::AcquireRequest,
+    terms,
+};
+use crate::{process, store::Tx};
+
+/// A new record and lease, and the lock that was taken before they became visible.
+pub(super) struct Claimed {
+    pub(super) worktree: WorktreeRecord,
+    pub(super) lease: LeaseRecord,
+    pub(super) lock: TentativeLock,
+    pub(super) notice: Option<String>,
+}
+
+/// The lock of a worktree whose record may never become visible; its file goes with it then.
+pub(super) struct TentativeLock(Option<WorktreeLock>);
+
+impl TentativeLock {
+    /// The record is there: the lock is its own.
+    pub(super) fn keep(mut self) -> Option<WorktreeLock> {
+        self.0.take()
+    }
+}
+
+impl Drop for TentativeLock {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(remove_lock);
+    }
+}
+
+/// A lock that nobody needs any more goes with its file.
+pub(super) fn remove_lock(lock: WorktreeLock) {
+    if let Err(error) = lock.0.remove() {
+        tracing::debug!(%error, "a lock file stays");
+    }
+}
+
+/// What a claim found.
+pub(super) enum Claim {
+    /// A record and a lease were made.
+    Made(Box<Claimed>),
+    /// Another worktree stands in the way.
+    Taken(AcquireError),
+}
+
+/// Claims for `plan`, or tells what stands in the way.
+pub(super) fn claim(
+    pool: &Pool,
+    tx: &mut Tx<'_>,
+    request: &AcquireRequest,
+    plan: &Plan,
+) -> Result<Claim, StateError> {
+    let id = WorktreeId::new(uuid::Uuid::now_v7());
+    let name = match name_for(tx, request)? {
+        Ok(name) => name,
+        Err(taken) => return Ok(Claim::Taken(taken)),
+    };
+    let checkout = match checkout_for(pool, request, plan, &name) {
+        Ok(checkout) => checkout,
+        Err(error) => return Ok(Claim::Taken(error)),
+    };
+    if let Some(taken) = obstacle(tx, request, &checkout)? {
+        return Ok(Claim::Taken(taken));
+    }
+    let lock =
+        pool.lock_worktree(&id)?.ok_or(process::LockError::Held { path: pool.worktree_lock_path(&id) })?;
+    let lock = TentativeLock(Some(lock));
+    let place = place::place_of(pool, &name);
+    let worktree = new_record(pool, id, name, checkout, plan, place.path);
+    let lease =
+        terms::new_lease(tx, id, plan.holder.clone(), request.key.clone(), plan.expires_at, plan.keep)?;
+    tx.insert_worktree(&worktree)?;
+    tx.insert_lease(&lease)?;
+    Ok(Claim::Made(Box::new(Claimed { worktree, lease, lock, notice: place.notice })))
+}
+
+/// Looks whether somebody else has the key or the branch, before anything is written.
+fn obstacle(
+    tx: &Tx<'_>,
+    request: &AcquireRequest,
+    checkout: &Checkout,
+) -> Result<Option<AcquireError>, StateError> {
+    if let Some(key) = &request.key
+        && let Some(lease) = tx.live_lease_with_key(key)?
+    {
+        let holder = liveness::name_holder(&lease.holder);
+        return Ok(Some(AcquireError::KeyHeld { key: key.clone(), holder }));
+    }
+    let Some(branch) = checkout.branch() else { return Ok(None) };
+    let taken = tx.live_worktree_on_branch(branch)?;
+    Ok(taken.map(|other| AcquireError::BranchInUse { branch: branch.clone(), path: other.path }))
+}
+
+fn name_for(tx: &Tx<'_>, request: &AcquireRequest) -> Result<Result<WorktreeName, AcquireError>, StateError> {
+    match &request.name {
+        None => {
+            let worktrees = tx.worktrees()?;
+            let taken = |name: &WorktreeName| {
+                worktrees.iter().any(|record| record.state != WorktreeState::Gone && record.name == *name)
+            };
+            Ok(Ok(place::invent_name(&taken)))
+        }
+        Some(name) => Ok(match tx.worktree_named(name)? {
+            Some(record) => Err(AcquireError::NameTaken { name: name.clone(), state: record.state }),
+            None => Ok(name.clone()),
+        }),
+    }
+}
+
+fn checkout_for(
+    pool: &Pool,
+    request: &AcquireRequest,
+    plan: &Plan,
+    name: &WorktreeName,
+) -> Result<Checkout, AcquireError> {
+    let user = pool.environment.variable("USER").and_then(std::ffi::OsStr::to_str);
+    match &plan.branch {
+        Branching::Fixed(checkout) => Ok(checkout.clone()),
+        Branching::Template => {
+            let values = TemplateValues { name, key: request.key.as_ref(), user };
+            let name = pool.settings().branch.template.render(&values)?;
+            Ok(Checkout::Branch { name, origin: BranchOrigin::Created })
+        }
+    }
+}
+
+fn new_record(
+    pool: &Pool,
+    id: WorktreeId,
+    name: WorktreeName,
+    checkout: Checkout,
+    plan: &Plan,
+    path: std::path::PathBuf,
+) -> WorktreeRecord {
+    WorktreeRecord {
+        id,
+        admin: pool.repository().common_dir.join("worktrees").join(name.as_str()),
+        name,
+        path,
+        identity: None,
+        state: WorktreeState::Creating,
+        base: plan.base.oid,
+        target: plan.base.branch.clone(),
+        checkout,
+        created_at: Pool::now(),
+        keep_until: None,
+        doubt: None,
+        boot_id: process::boot_id().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,319 @@
+//! Making a worktree.
+//!
+//! # Crash safety
+//! The record says `creating` before anything else is done. From then until the last transaction nobody has been given the
+//! worktree, so any failure and any crash undoes it: [`roll_back`] is called by both, and each of its steps may be repeated.
+//! Nothing is synced on this path.
+//!
+//! # Locking
+//! The caller holds the worktree's lock throughout. The repository lock is held only while the branch is made and the
+//! administrative directory is published.
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use windrow_model::{
+    BranchOrigin, Checkout, SpaceNeed, TreeEntry, WorktreeEvent, WorktreeRecord, check_space,
+};
+
+use super::{
+    carry::{self, Taken},
+    error::{CreateError, StateError},
+    identity,
+    observer::Observer,
+    pool::{Pool, make_new_directory},
+    progress::Forward,
+};
+use crate::{
+    fs::{self, BlobReader, BlobSource, DirectoryError, Seclusion},
+    git::{self, AdminHead, AdminRequest, Expect, Objects, RefChange, TreeListing},
+    store::LocalStore,
+};
+
+/// A worktree that is ready, before its record says so.
+#[derive(Debug)]
+pub(super) struct Built {
+    /// The record, with the administrative directory and identity as they came to be.
+    pub(super) record: WorktreeRecord,
+    /// What was taken along.
+    pub(super) taken: Taken,
+}
+
+/// Makes the worktree of a record that is `creating`; undoes everything when that fails.
+pub(super) fn build(
+    pool: &Pool,
+    store: &mut LocalStore,
+    record: WorktreeRecord,
+    wanted: Wanted,
+    observer: &mut dyn Observer,
+) -> Result<Built, CreateError> {
+    let made = make(pool, record.clone(), wanted, observer);
+    if made.is_err() {
+        roll_back(pool, store, &record)?;
+    }
+    made
+}
+
+/// What to take along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The tree and what the configuration carries.
+    Everything,
+    /// The tree alone.
+    TreeOnly,
+}
+
+fn make(
+    pool: &Pool,
+    mut record: WorktreeRecord,
+    wanted: Wanted,
+    observer: &mut dyn Observer,
+) -> Result<Built, CreateError> {
+    let objects = Objects::open(pool.repository());
+    let tree = objects.listing(&record.base)?;
+    check_room(pool, &record, &objects, &tree.entries)?;
+    make_root(&record)?;
+    register(pool, &mut record)?;
+    fill(pool, &record, &objects, &tree, observer)?;
+    let submodules = pool.settings().submodules;
+    git::populate_submodules(&pool.git, pool.repository(), &record.admin, &record.path, submodules)?;
+    let taken = if wanted == Wanted::Everything { carry::carry(pool, &record)? } else { Taken::default() };
+    record.identity =
+        fs::directory_identity(&record.path).map_err(|source| io_error(&record.path, source))?;
+    Ok(Built { record, taken })
+}
+
+fn io_error(path: &Path, source: io::Error) -> CreateError {
+    CreateError::Io { path: path.to_owned(), source }
+}
+
+/// Refuses when the tree would not fit. Sizes are looked up only when the disk is short enough for them to matter.
+fn check_room(
+    pool: &Pool,
+    record: &WorktreeRecord,
+    objects: &Objects,
+    entries: &[TreeEntry],
+) -> Result<(), CreateError> {
+    const USUAL: u64 = 64 << 10;
+    let near = existing_ancestor(&record.path);
+    let guard =
+        fs::space(near, pool.settings().pool.min_free_bytes).map_err(|source| io_error(near, source))?;
+    let files = entries.len() as u64;
+    let generous = SpaceNeed { bytes: files.saturating_mul(USUAL), files };
+    let Err(_) = check_space(&generous, &guard) else { return Ok(()) };
+    let need = SpaceNeed { bytes: objects.sizes(entries)?.iter().sum(), files };
+    check_space(&need, &guard).map_err(|shortage| CreateError::Space { path: record.path.clone(), shortage })
+}
+
+fn existing_ancestor(path: &Path) -> &Path {
+    path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(path)
+}
+
+/// Where a worktree's directory is made before it gets its name.
+fn unnamed(record: &WorktreeRecord) -> PathBuf {
+    record.path.with_file_name(format!(".new-{}", record.id))
+}
+
+/// Makes the directory under a name that nobody else uses; it gets its own name once its `.git` file proves it ours.
+fn make_root(record: &WorktreeRecord) -> Result<(), CreateError> {
+    if record.path.symlink_metadata().is_ok() {
+        return Err(CreateError::Occupied { path: record.path.clone() });
+    }
+    let parent = record.path.parent().unwrap_or(&record.path);
+    let above = parent.parent().unwrap_or(parent);
+    std::fs::create_dir_all(above).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            DirectoryError::NotADirectory { path: above.to_owned() }.into()
+        }
+        _ => io_error(above, source),
+    })?;
+    let mode = match fs::own_dir(parent)? {
+        Seclusion::Private => 0o755,
+        Seclusion::Shared => 0o700,
+    };
+    let unnamed = unnamed(record);
+    make_new_directory(&unnamed, mode).map_err(|source| io_error(&unnamed, source))
+}
+
+/// Gives the directory its name, unless something else took the place meanwhile.
+fn name_root(record: &WorktreeRecord) -> Result<(), CreateError> {
+    let unnamed = unnamed(record);
+    git::write_dot_git(&unnamed, &record.admin).map_err(|source| io_error(&unnamed, source))?;
+    fs::rename_new(&unnamed, &record.path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => CreateError::Occupied { path: record.path.clone() },
+        _ => io_error(&record.path, source),
+    })
+}
+
+/// Tells git about the worktree: branch and administrative directory appear together, under the repository lock.
+fn register(pool: &Pool, record: &mut WorktreeRecord) -> Result<(), CreateError> {
+    let unique = record.id.to_string();
+    let reason = identity::lock_reason(record);
+    let head = match &record.checkout {
+        Checkout::Branch { name, .. } => AdminHead::Branch(name),
+        Checkout::Detached => AdminHead::Detached,
+    };
+    let sparse = pool.repository().sparse();
+    let request = AdminRequest {
+        id: record.name.as_str(),
+        unique: &unique,
+        worktree: &record.path,
+        commit: record.base,
+        head,
+        lock_reason: &reason,
+        identity_token: &unique,
+        sparse: sparse.as_ref(),
+        now_seconds: record.created_at.as_second(),
+    };
+    let prepared = git::prepare(&pool.git, pool.repository(), &request)?;
+    let lock = pool.lock_repository()?;
+    make_branch(pool, record)?;
+    record.admin = prepared.publish()?;
+    let named = name_root(record);
+    drop(lock);
+    named
+}
+
+fn make_branch(pool: &Pool, record: &WorktreeRecord) -> Result<(), CreateError> {
+    let Checkout::Branch { name, origin: BranchOrigin::Created } = &record.checkout else { return Ok(()) };
+    let change = RefChange { name: name.full(), new: Some(record.base), old: Expect::Absent };
+    git::update_refs(&pool.git, pool.repository(), &[change], &creation_mark(record))
+        .map_err(|source| CreateError::Branch { branch: name.clone(), source })
+}
+
+/// The reflog entry by which a branch is known to be ours.
+pub(super) fn creation_mark(record: &WorktreeRecord) -> String {
+    format!("windrow: created for {} ({})", record.name, record.id)
+}
+
+/// Writes the files, in this process where git's own machinery is not needed for filters, sparse patterns or missing objects.
+fn fill(
+    pool: &Pool,
+    record: &WorktreeRecord,
+    objects: &Objects,
+    tree: &TreeListing,
+    observer: &mut dyn Observer,
+) -> Result<(), CreateError> {
+    if let Some(why) = git::needs_git(&pool.git, pool.repository(), objects, &tree.entries)? {
+        tracing::debug!(?why, "git checks the files out");
+        observer.stage("checking out", None);
+        return fill_by_git(pool, record);
+    }
+    observer.stage("checking out", Some(tree.entries.len() as u64));
+    let written = Forward::while_working(observer, |progress| {
+        fs::materialise(&record.path, &tree.entries, &Source(objects), threads(), progress)
+    })?;
+    let format = pool.repository().object_format;
+    git::write_index(&record.admin.join("index"), format, &tree.entries, &written.stats, Some(&tree.cache))?;
+    Ok(())
+}
+
+fn fill_by_git(pool: &Pool, record: &WorktreeRecord) -> Result<(), CreateError> {
+    let (git, repository) = (&pool.git, pool.repository());
+    git::checkout_by_git(git, repository, &record.admin, &record.path, &record.base)?;
+    git::verify_checkout(git, repository, &record.admin, &record.path, &record.base)
+        .map_err(CreateError::Unverified)
+}
+
+fn threads() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Git objects as the source of file contents.
+#[derive(Debug)]
+pub(super) struct Source<'o>(pub(super) &'o Objects);
+
+/// One thread's reader.
+pub(super) struct Reader(git::ObjectReader);
+
+impl BlobSource for Source<'_> {
+    type Reader<'a>
+        = Reader
+    where
+        Self: 'a;
+
+    fn reader(&self) -> io::Result<Reader> {
+        Ok(Reader(self.0.reader()?))
+    }
+}
+
+impl BlobReader for Reader {
+    fn read(&mut self, oid: &windrow_model::Oid, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.0.read(oid, buffer)
+    }
+}
+
+/// Undoes a creation, wherever it stopped. Repeating it does no harm.
+///
+/// Only what carries this worktree's id goes: a directory whose name holds it or whose `.git` file names our administrative
+/// directory, an administrative directory with our token, a branch whose first reflog entry is ours and that still is at the base.
+pub(super) fn roll_back(
+    pool: &Pool,
+    store: &mut LocalStore,
+    record: &WorktreeRecord,
+) -> Result<(), StateError> {
+    let lock = pool.lock_repository()?;
+    let registry = || pool.repository().common_dir.join("worktrees");
+    let admin = git::find_admin(pool.repository(), &record.id.to_string())
+        .map_err(|source| StateError::Io { path: registry(), source })?;
+    discard_files(record, admin.as_deref());
+    for directory in
+        admin.into_iter().chain(git::unpublished_admin(pool.repository(), &record.id.to_string()))
+    {
+        if let Err(error) = pool.retire_admin(&directory) {
+            tracing::warn!(%error, path = %directory.display(), "cannot remove an administrative directory");
+        }
+    }
+    discard_branch(pool, record);
+    drop(lock);
+    let _ = std::fs::remove_file(pool.excludes_path(&record.id));
+    store.transaction(|tx| {
+        if let Some(lease) = tx.live_lease_of(record.id)? {
+            tx.end_lease(lease.id, lease.fence, Pool::now())?;
+        }
+        tx.advance(record.id, WorktreeEvent::RolledBack, Pool::now(), "creation was undone")
+    })?;
+    Ok(())
+}
+
+fn discard_files(record: &WorktreeRecord, admin: Option<&Path>) {
+    discard_unnamed(record);
+    let named = git::dot_git_of(&record.path).ok().flatten();
+    if named.is_none() || named.as_deref() != admin {
+        return;
+    }
+    if let Err(error) = fs::move_to_trash(&record.path, &Pool::trash_of(record), record.name.as_str()) {
+        tracing::debug!(%error, path = %record.path.display(), "cannot move an unfinished worktree away");
+        // A full disk has no room for a trash. Under this name it is known as ours even when it is half deleted.
+        if fs::rename_new(&record.path, &unnamed(record)).is_ok() {
+            discard_unnamed(record);
+        }
+    }
+}
+
+fn discard_unnamed(record: &WorktreeRecord) {
+    let unnamed = unnamed(record);
+    if let Err(error) = std::fs::remove_dir_all(&unnamed)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, path = %unnamed.display(), "cannot remove an unfinished worktree");
+    }
+}
+
+fn discard_branch(pool: &Pool, record: &WorktreeRecord) {
+    let Checkout::Branch { name, origin: BranchOrigin::Created } = &record.checkout else { return };
+    let mark = creation_mark(record);
+    let ours = git::first_reflog_message(&pool.git, pool.repository(), &name.full());
+    if !ours.is_ok_and(|found| found.is_some_and(|found| found == mark)) {
+        return;
+    }
+    let change = RefChange { name: name.full(), new: None, old: Expect::Is(record.base) };
+    if let Err(error) = git::update_refs(&pool.git, pool.repository(), &[change], "windrow: creation undone")
+    {
+        tracing::warn!(%error, branch = %name, "cannot delete the branch of an unfinished worktree");
+    }
+}

@@ -1,0 +1,299 @@
+//! Carrying the end of a worktree through: prove whose it is, save what it holds, remove it, record it.
+//!
+//! # Locking
+//! The caller holds the worktree's lock. The repository lock is held while path and administrative directory leave together.
+//!
+//! # Crash safety
+//! `releasing` and `removing` roll forward: [`finish`] starts from either and repeats what may have been done. A worktree whose
+//! identity or rescue cannot be proven is quarantined, in place, with the reason.
+
+use windrow_model::{
+    BranchDisposal, Checkout, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord, WorktreeState, branch_disposal,
+};
+
+use super::{
+    error::{ReleaseError, StateError, chain},
+    identity::{self, Identity},
+    outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
+    pool::Pool,
+    request::WorkPolicy,
+    rescue::{self, Rescued},
+    sweep,
+};
+use crate::{
+    fs,
+    git::{self, Expect, RefChange, SnapshotFiles},
+    store::{LocalStore, StoreError},
+};
+
+/// Carries a release through from wherever it stands: saves, removes, records.
+pub(super) fn finish(
+    pool: &Pool,
+    store: &mut LocalStore,
+    worktree: WorktreeRecord,
+    lease: Option<LeaseRecord>,
+    work: WorkPolicy,
+) -> Result<Released, ReleaseError> {
+    let (rescued, present) = match identity::prove_removable(pool, &worktree) {
+        Identity::Proven => match save(pool, store, &worktree, lease.as_ref(), work, SnapshotFiles::There) {
+            Ok(rescued) => (Some(rescued), Presence::Whole),
+            Err(reason) => return quarantine(store, worktree, lease, reason),
+        },
+        Identity::Gone => (None, Presence::Nothing),
+        // What was on its way out was saved before.
+        Identity::FilesGone if worktree.state == WorktreeState::Removing => (None, Presence::Registration),
+        Identity::FilesGone => {
+            match save(pool, store, &worktree, lease.as_ref(), work, SnapshotFiles::Gone) {
+                Ok(rescued) => (Some(rescued), Presence::Registration),
+                Err(reason) => return quarantine(store, worktree, lease, reason),
+            }
+        }
+        Identity::Unregistered if worktree.state == WorktreeState::Removing => (None, Presence::Files),
+        Identity::Unregistered => {
+            let reason = "git's registration of it is gone, so its commits and index cannot be checked";
+            return quarantine(store, worktree, lease, reason.to_owned());
+        }
+        Identity::Doubtful(reason) => return quarantine(store, worktree, lease, reason),
+    };
+    let tip = branch_tip(pool, &worktree, rescued.as_ref())?;
+    let head = rescued.as_ref().and_then(|rescued| rescued.survey.head);
+    let summary =
+        head.or(tip).map_or_else(|| Ok(WorkSummary::default()), |tip| summarise(pool, &worktree, &tip))?;
+    prove_rescue(store, &worktree, rescued.as_ref())?;
+    // What is in progress goes back to its branch at the end, even to an empty one.
+    let under_way = rescued.as_ref().is_some_and(|saved| !saved.survey.operations.operations.is_empty());
+    let disposable = tip.filter(|_| !(under_way && work == WorkPolicy::Rescue));
+    let branch = match remove(pool, &worktree, disposable, present) {
+        Ok(branch) => branch,
+        Err(Removal::Refused(reason)) => return quarantine(store, worktree, lease, reason),
+        Err(Removal::State(error)) => return Err(error.into()),
+    };
+    let branch = match (branch, &worktree.checkout, tip) {
+        (BranchFate::None, Checkout::Branch { name, .. }, Some(tip)) => BranchFate::Stays(name.clone(), tip),
+        (branch, ..) => branch,
+    };
+    let vanished = matches!(present, Presence::Registration | Presence::Nothing)
+        && worktree.state != WorktreeState::Removing;
+    let fate = if vanished { WorktreeFate::Vanished } else { WorktreeFate::Removed };
+    record_gone(pool, store, &worktree, lease.as_ref(), &branch)?;
+    sweep::in_background(pool, &worktree);
+    Ok(outcome(worktree, fate, rescued, summary, branch))
+}
+
+/// What of a worktree is still to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Whole,
+    Files,
+    Registration,
+    Nothing,
+}
+
+/// Saves what is unsaved, and syncs if there was anything of the agent's at all.
+fn save(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    work: WorkPolicy,
+    files: SnapshotFiles,
+) -> Result<Rescued, String> {
+    let lease_id = match lease {
+        Some(lease) => lease.id,
+        None => {
+            let last = store.last_lease_of(worktree.id).map_err(|error| chain(&error))?;
+            last.map(|lease| lease.id).ok_or("no lease of it is on record")?
+        }
+    };
+    let rescued = match work {
+        WorkPolicy::Discard if files == SnapshotFiles::There => rescue::discard(pool, store, worktree),
+        // Nobody has seen what is left when the files are gone, so nobody can mean it.
+        WorkPolicy::Rescue | WorkPolicy::Discard => rescue::rescue(pool, store, worktree, &lease_id, files),
+    };
+    let rescued = rescued.map_err(|error| chain(&error))?;
+    let worked = rescued.record.is_some() || rescued.survey.head != Some(worktree.base);
+    if worked {
+        rescue::sync(pool).map_err(|error| chain(&error))?;
+    }
+    Ok(rescued)
+}
+
+fn prove_rescue(
+    store: &mut LocalStore,
+    worktree: &WorktreeRecord,
+    rescued: Option<&Rescued>,
+) -> Result<(), StateError> {
+    let record = rescued.and_then(|rescued| rescued.record.as_ref());
+    store.transaction(|tx| {
+        if let Some(record) = record {
+            if tx.rescue(&record.id)?.is_some() {
+                tx.delete_rescue(&record.id, Pool::now())?;
+            }
+            tx.insert_rescue(record)?;
+        }
+        if worktree.state != WorktreeState::Removing {
+            tx.advance(worktree.id, WorktreeEvent::RescueProven, Pool::now(), "")?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Why a removal stopped.
+enum Removal {
+    Refused(String),
+    State(StateError),
+}
+
+impl From<StateError> for Removal {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
+/// Moves the files into the trash and takes the registration and, by policy, the branch away.
+fn remove(
+    pool: &Pool,
+    worktree: &WorktreeRecord,
+    tip: Option<Oid>,
+    present: Presence,
+) -> Result<BranchFate, Removal> {
+    let _lock = pool.lock_repository()?;
+    if present == Presence::Whole && identity::prove_removable(pool, worktree) != Identity::Proven {
+        return Err(Removal::Refused("it changed its identity while it was being saved".to_owned()));
+    }
+    if matches!(present, Presence::Whole | Presence::Files) {
+        fs::move_to_trash(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
+            .map_err(|error| Removal::Refused(chain(&error)))?;
+    }
+    if matches!(present, Presence::Whole | Presence::Registration) {
+        pool.retire_admin(&worktree.admin).map_err(|error| Removal::Refused(chain(&error)))?;
+    }
+    Ok(dispose_of_branch(pool, worktree, tip))
+}
+
+/// Where the branch is that this worktree was given; already known when HEAD still is on it.
+fn branch_tip(
+    pool: &Pool,
+    worktree: &WorktreeRecord,
+    rescued: Option<&Rescued>,
+) -> Result<Option<Oid>, git::GitError> {
+    let seen = rescued.map(|rescued| &rescued.survey);
+    match &worktree.checkout {
+        Checkout::Branch { name, .. } if seen.is_some_and(|seen| seen.branch.as_ref() == Some(name)) => {
+            Ok(seen.and_then(|seen| seen.head))
+        }
+        Checkout::Branch { name, .. } => git::read_ref(&pool.git, pool.repository(), &name.full()),
+        Checkout::Detached => Ok(None),
+    }
+}
+
+/// Deletes the branch that this worktree was given, never the one it drifted to, when the policy says so and nobody else has it.
+fn dispose_of_branch(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>) -> BranchFate {
+    let (Checkout::Branch { name, origin }, Some(tip)) = (&worktree.checkout, tip) else {
+        return BranchFate::None;
+    };
+    let stays = BranchFate::Stays(name.clone(), tip);
+    let facts = BranchDisposal { origin: *origin, empty: tip == worktree.base, landed: false, pushed: false };
+    if !branch_disposal(&facts, pool.settings().branch.delete) {
+        return stays;
+    }
+    if !matches!(pool.repository().branch_in_use(&pool.git, name), Ok(None)) {
+        return stays;
+    }
+    let change = RefChange { name: name.full(), new: None, old: Expect::Is(tip) };
+    match git::update_refs(&pool.git, pool.repository(), &[change], "windrow: empty branch deleted") {
+        Ok(()) => BranchFate::Deleted(name.clone(), tip),
+        Err(error) => {
+            tracing::warn!(%error, branch = %name, "an empty branch stays");
+            stays
+        }
+    }
+}
+
+fn record_gone(
+    pool: &Pool,
+    store: &mut LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    branch: &BranchFate,
+) -> Result<(), StateError> {
+    let _ = std::fs::remove_file(pool.excludes_path(&worktree.id));
+    let _ = std::fs::remove_file(pool.occupancy_path(&worktree.id));
+    let detail = match branch {
+        BranchFate::Deleted(name, _) => format!("with its empty branch {name}"),
+        BranchFate::None | BranchFate::Stays(..) => String::new(),
+    };
+    store.transaction(|tx| {
+        if let Some(lease) = lease {
+            tx.end_lease(lease.id, lease.fence, Pool::now())?;
+        }
+        tx.advance(worktree.id, WorktreeEvent::Removed, Pool::now(), &detail)?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Leaves a worktree in place, with the reason, and ends its lease.
+pub(super) fn quarantine(
+    store: &mut LocalStore,
+    mut worktree: WorktreeRecord,
+    lease: Option<LeaseRecord>,
+    reason: String,
+) -> Result<Released, ReleaseError> {
+    let set_aside = store.transaction(|tx| {
+        tx.set_doubt(worktree.id, Some(&reason))?;
+        tx.advance(worktree.id, WorktreeEvent::Doubted, Pool::now(), &reason)?;
+        match &lease {
+            Some(lease) => tx.end_lease(lease.id, lease.fence, Pool::now()),
+            None => Ok(()),
+        }
+    });
+    set_aside.map_err(|error: StoreError| StateError::from(error))?;
+    worktree.state = WorktreeState::Quarantined;
+    worktree.doubt = Some(reason.clone());
+    Ok(Released {
+        worktree,
+        fate: WorktreeFate::Quarantined(reason),
+        work: WorkSummary::default(),
+        unsaved: 0,
+        rescue: None,
+        dropped: Vec::new(),
+        branch: BranchFate::None,
+    })
+}
+
+fn outcome(
+    mut worktree: WorktreeRecord,
+    fate: WorktreeFate,
+    rescued: Option<Rescued>,
+    work: WorkSummary,
+    branch: BranchFate,
+) -> Released {
+    worktree.state = WorktreeState::Gone;
+    let (unsaved, dropped, rescue) = match rescued {
+        Some(rescued) => (rescued.survey.unsaved(), rescued.survey.dropped, rescued.record),
+        None => (0, Vec::new(), None),
+    };
+    Released { worktree, fate, work, unsaved, rescue, dropped, branch }
+}
+
+/// The commits between the base and `tip`, counted.
+pub(super) fn summarise(
+    pool: &Pool,
+    worktree: &WorktreeRecord,
+    tip: &Oid,
+) -> Result<WorkSummary, git::GitError> {
+    if *tip == worktree.base {
+        return Ok(WorkSummary::default());
+    }
+    let commits = git::count_commits(&pool.git, pool.repository(), &worktree.base, tip)?;
+    let changes = git::changed_files(&pool.git, pool.repository(), &worktree.base, tip)?;
+    let sum = |count: fn(&git::ChangedFile) -> Option<u64>| changes.files.iter().filter_map(count).sum();
+    Ok(WorkSummary {
+        commits,
+        files: changes.files.len() as u64,
+        added: sum(|file| file.added),
+        deleted: sum(|file| file.removed),
+    })
+}

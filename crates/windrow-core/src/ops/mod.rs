@@ -1,0 +1,61 @@
+//! The operations: each composes git, store, files and processes, and returns facts.
+//!
+//! Every operation takes a [`Pool`], a request, and where it may take long an [`Observer`]; it blocks until it is done.
+
+mod acquire;
+mod carry;
+mod claim;
+mod converted;
+mod create;
+mod ending;
+mod error;
+mod identity;
+mod lease;
+mod line;
+mod liveness;
+mod observer;
+mod outcome;
+mod place;
+mod plan;
+mod pool;
+mod progress;
+mod query;
+mod recover;
+mod release;
+mod renew;
+mod request;
+mod rescue;
+mod rescues;
+mod restore;
+mod resume;
+mod run;
+mod select;
+mod survey;
+mod sweep;
+mod terms;
+mod variables;
+mod version;
+
+pub use acquire::acquire;
+pub use error::{
+    AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReleaseError, RenewError,
+    RescueError, RestoreError, RunError, SelectError, StateError, SweepError,
+};
+pub use lease::Lease;
+pub use observer::{HeldBy, Observer, Unobserved};
+pub use outcome::{
+    BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, Leased, Provenance, Ran,
+    Released, Restored, WorkSummary, WorktreeFate,
+};
+pub use pool::{Environment, Pool};
+pub use query::{Colour, diff, events, find, list, logs, show};
+pub use release::release;
+pub use renew::renew;
+pub use request::{
+    AcquireRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest, Locate,
+    OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, Waiting, WorkPolicy,
+};
+pub use rescues::{RescueDetails, RescuedPath, RescuedWhere, drop_rescue, rescue_details, rescues};
+pub use restore::restore;
+pub use run::{REAPER_COMMAND, exec, run};
+pub use sweep::{SWEEP_COMMAND, sweep};

@@ -1,0 +1,200 @@
+//! What every changing command does first: finish or undo what a dead one left, and end what is over.
+//!
+//! # Locking
+//! A worktree is only touched under its own lock, which a live operation or supervisor holds; so nothing that is under way is
+//! ever mistaken for a leftover. The record is read again once the lock is ours.
+//!
+//! # Crash safety
+//! Creation rolls back, removal rolls forward; both may be repeated.
+
+use windrow_model::{
+    LeaseFate, LeaseKey, RecoveryAction, WorktreeEvent, WorktreeId, WorktreeName, WorktreeRecord,
+    WorktreeState, recovery_action,
+};
+
+use super::{
+    create, ending,
+    error::StateError,
+    identity::{self, Identity},
+    liveness::{self, Standing},
+    observer::Observer,
+    outcome::WorktreeFate,
+    pool::Pool,
+    request::{AcquireRequest, WorkPolicy},
+    rescues, sweep,
+};
+use crate::{
+    process,
+    store::{LocalStore, StoreError},
+};
+
+/// What a command is about to take up itself, so that recovery leaves it alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Spare {
+    /// Nothing.
+    Nothing,
+    /// What this key or name stands for.
+    Wanted(Option<LeaseKey>, Option<WorktreeName>),
+    /// This worktree.
+    Worktree(WorktreeId),
+}
+
+impl Spare {
+    pub(super) fn of(request: &AcquireRequest) -> Self {
+        Self::Wanted(request.key.clone(), request.name.clone())
+    }
+
+    fn covers(&self, store: &LocalStore, record: &WorktreeRecord) -> Result<bool, StateError> {
+        match self {
+            Self::Nothing => Ok(false),
+            Self::Worktree(id) => Ok(record.id == *id),
+            Self::Wanted(_, Some(name)) if record.name == *name => Ok(takeable(record)),
+            Self::Wanted(Some(key), _) => {
+                let last = store.last_lease_with_key(key)?;
+                Ok(takeable(record) && last.is_some_and(|lease| lease.worktree == record.id))
+            }
+            Self::Wanted(None, _) => Ok(false),
+        }
+    }
+}
+
+/// A worktree in place can be taken over or reattached; anything half done must be finished first.
+fn takeable(record: &WorktreeRecord) -> bool {
+    matches!(record.state, WorktreeState::Leased | WorktreeState::Kept)
+}
+
+/// Brings the pool back to order. What cannot be recovered is told to the observer and left for the next time.
+pub(super) fn before(
+    pool: &Pool,
+    store: &mut LocalStore,
+    spare: &Spare,
+    observer: &mut dyn Observer,
+) -> Result<(), StateError> {
+    for record in store.worktrees()? {
+        match look_after(pool, store, spare, &record) {
+            Ok(Some(notice)) => observer.notice(&notice),
+            Ok(None) => {}
+            Err(error) => observer.notice(&format!("worktree `{}` was left as it is: {error}", record.name)),
+        }
+    }
+    rescues::expire(pool, store)?;
+    sweep::leftovers(pool, store)?;
+    Ok(())
+}
+
+/// Does what is due for one worktree; one that cannot be judged does not keep the others from being looked after.
+fn look_after(
+    pool: &Pool,
+    store: &mut LocalStore,
+    spare: &Spare,
+    record: &WorktreeRecord,
+) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    let action = action_for(pool, store, record, Standing::Outside)?;
+    if !spare.covers(store, record)? {
+        let due = action != RecoveryAction::Leave;
+        return if due { recover_one(pool, store, record, RecoveryAction::Leave) } else { Ok(None) };
+    }
+    let free = action != RecoveryAction::Leave || record.state == WorktreeState::Kept;
+    if matches!(spare, Spare::Worktree(_)) || !free || identity::prove(pool, record) == Identity::Proven {
+        return Ok(None);
+    }
+    // What lies at its path may be anybody's by now, so it is nothing to hand out.
+    recover_one(pool, store, record, RecoveryAction::Release)
+}
+
+/// What is due for a worktree; a lease that lives is left.
+fn action_for(
+    pool: &Pool,
+    store: &LocalStore,
+    record: &WorktreeRecord,
+    standing: Standing,
+) -> Result<RecoveryAction, StateError> {
+    let action = recovery_action(record.state, record.keep_until, Pool::now());
+    if action != RecoveryAction::Examine {
+        return Ok(action);
+    }
+    let Some(lease) = store.live_lease_of(record.id)? else { return Ok(RecoveryAction::Release) };
+    Ok(match liveness::fate_of(pool, record, &lease, standing)? {
+        LeaseFate::Lives | LeaseFate::Deferred => RecoveryAction::Leave,
+        LeaseFate::Abandoned | LeaseFate::Ended => RecoveryAction::Release,
+    })
+}
+
+/// Recovers one worktree under its lock; `while_kept` is for one whose time of keeping is not over.
+fn recover_one(
+    pool: &Pool,
+    store: &mut LocalStore,
+    seen: &WorktreeRecord,
+    while_kept: RecoveryAction,
+) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    // Looking costs nothing, taking a held lock waits: with many at work that would add up.
+    if process::is_free(&pool.worktree_lock_path(&seen.id))? == process::LockState::Held {
+        return Ok(None);
+    }
+    let Some(lock) = pool.lock_worktree(&seen.id)? else { return Ok(None) };
+    let Some(record) = store.worktree(seen.id)? else { return Ok(None) };
+    if record.state == WorktreeState::Gone {
+        // Its owner removed the lock with it before we took, and so made, it again.
+        lock.0.remove()?;
+        return Ok(None);
+    }
+    let name = record.name.clone();
+    let action = match action_for(pool, store, &record, Standing::HoldsLock)? {
+        RecoveryAction::Leave if record.state == WorktreeState::Kept => while_kept,
+        action => action,
+    };
+    let notice = match action {
+        RecoveryAction::Leave | RecoveryAction::Examine => return Ok(None),
+        RecoveryAction::RollBack => {
+            create::roll_back(pool, store, &record)?;
+            sweep::in_background(pool, &record);
+            lock.0.remove()?;
+            return Ok(Some(format!("undid the unfinished worktree `{name}`")));
+        }
+        RecoveryAction::Release | RecoveryAction::RollForward => end(pool, store, record)?,
+    };
+    if matches!(notice.1, WorktreeFate::Removed | WorktreeFate::Vanished) {
+        lock.0.remove()?;
+    }
+    Ok(Some(notice.0))
+}
+
+/// Ends a worktree whose time is over or whose holder is dead: kills what a dead supervisor left, saves, removes.
+fn end(
+    pool: &Pool,
+    store: &mut LocalStore,
+    mut record: WorktreeRecord,
+) -> Result<(String, WorktreeFate), Box<dyn std::error::Error>> {
+    let lease = store.live_lease_of(record.id)?;
+    if lease.as_ref().is_some_and(|lease| lease.reaper.is_some()) {
+        process::kill_tree(&pool.occupancy_path(&record.id), pool.settings().run.grace)?;
+    }
+    if matches!(record.state, WorktreeState::Leased | WorktreeState::Kept) {
+        let began = store.transaction(|tx| {
+            tx.advance(
+                record.id,
+                WorktreeEvent::ReleaseBegan,
+                Pool::now(),
+                "its holder is gone or its time is over",
+            )
+        });
+        record.state = began.map_err(|error: StoreError| error)?;
+    }
+    let released = ending::finish(pool, store, record, lease, WorkPolicy::Rescue)?;
+    let name = &released.worktree.name;
+    let text = match (&released.fate, &released.rescue) {
+        (WorktreeFate::Quarantined(reason), _) => format!("worktree `{name}` is quarantined: {reason}"),
+        (WorktreeFate::Vanished, Some(rescue)) => format!(
+            "gave back the abandoned worktree `{name}`; its files are gone, and what git still knew of them is in rescue `{}`",
+            rescue.id
+        ),
+        (WorktreeFate::Vanished, None) => {
+            format!("gave back the abandoned worktree `{name}`; its files are gone, its commits are not")
+        }
+        (_, Some(rescue)) => {
+            format!("gave back the abandoned worktree `{name}`; its work is in rescue `{}`", rescue.id)
+        }
+        _ => format!("gave back the abandoned worktree `{name}`; nothing in it was unsaved"),
+    };
+    Ok((text, released.fate))
+}

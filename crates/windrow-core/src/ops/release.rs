@@ -1,0 +1,182 @@
+//! Giving a worktree back, at its holder's word.
+//!
+//! # Locking
+//! The caller's or a fresh worktree lock is held throughout. What is to be released is read under its lock.
+//!
+//! # Crash safety
+//! See [`super::ending`].
+
+use std::time::Duration;
+
+use windrow_model::{Checkout, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState};
+
+use super::{
+    ending,
+    error::{ReleaseError, SelectError, StateError},
+    liveness,
+    observer::Unobserved,
+    outcome::{BranchFate, Entry, Released, WorkSummary, WorktreeFate},
+    pool::{Pool, WorktreeLock},
+    recover::{self, Spare},
+    request::{ReleaseRequest, Selector, WorkPolicy},
+    select, terms,
+};
+use crate::{
+    process::{FileLock, Wait},
+    store::{LocalStore, StoreError},
+};
+
+/// Gives a worktree back: its commits stay on its branch, everything else goes into a rescue, and it is removed or kept.
+///
+/// # Errors
+/// No such lease, a stale fence, or somebody still works in it. What cannot be proven or saved is no error: the worktree is
+/// quarantined and the outcome says why.
+pub fn release(pool: &Pool, request: &ReleaseRequest) -> Result<Released, ReleaseError> {
+    release_locked(pool, request, None)
+}
+
+pub(super) fn release_locked(
+    pool: &Pool,
+    request: &ReleaseRequest,
+    lock: Option<WorktreeLock>,
+) -> Result<Released, ReleaseError> {
+    let mut store = pool.store_if_any()?.ok_or_else(|| select::nothing(&request.selector))?;
+    let found = select::find(&store, &request.selector)?;
+    recover::before(pool, &mut store, &Spare::Worktree(found.worktree.id), &mut Unobserved)?;
+    let lock = match lock {
+        Some(lock) => lock,
+        None => take_lock(pool, &found)?,
+    };
+    let (entry, lock) = read_again(&store, &request.selector, &found, lock)?;
+    let (worktree, lease) = (entry.worktree, entry.lease);
+    check_fence(&worktree, lease.as_ref(), request)?;
+    refuse_occupied(&worktree)?;
+    let keep = request.keep.or_else(|| lease.as_ref()?.keep).filter(|keep| !keep.is_zero());
+    let released = match keep {
+        Some(keep) if matches!(worktree.state, WorktreeState::Leased | WorktreeState::Kept) => {
+            keep_for(pool, &mut store, worktree, lease, keep)?
+        }
+        _ => give_back(pool, &mut store, worktree, lease, request.work)?,
+    };
+    if matches!(released.fate, WorktreeFate::Removed | WorktreeFate::Vanished) {
+        retire_lock(lock);
+    }
+    Ok(released)
+}
+
+/// How long another command's look at a worktree may take; a supervised one is held by its supervisor for much longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn take_lock(pool: &Pool, entry: &Entry) -> Result<WorktreeLock, ReleaseError> {
+    let supervised = entry.lease.as_ref().is_some_and(|lease| lease.reaper.is_some());
+    let wait = if supervised { Wait::No } else { Wait::For(PATIENCE) };
+    let lock = FileLock::acquire(&pool.worktree_lock_path(&entry.worktree.id), wait);
+    let lock = lock.map_err(StateError::from)?;
+    lock.map(WorktreeLock).ok_or_else(|| busy(&entry.worktree, entry.lease.as_ref()))
+}
+
+/// Reads once more what is meant, now that nobody else can change it: whoever had the lock before may have ended it.
+fn read_again(
+    store: &LocalStore,
+    selector: &Selector,
+    before: &Entry,
+    lock: WorktreeLock,
+) -> Result<(Entry, WorktreeLock), ReleaseError> {
+    match select::find(store, selector) {
+        Ok(entry) if entry.worktree.id == before.worktree.id => Ok((entry, lock)),
+        Ok(_) | Err(SelectError::Unknown { .. }) => {
+            // Taking it made it again.
+            retire_lock(lock);
+            Err(select::nothing(selector).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A lock that nobody will need again goes with its worktree.
+fn retire_lock(lock: WorktreeLock) {
+    if let Err(error) = lock.0.remove() {
+        tracing::debug!(%error, "a lock file stays");
+    }
+}
+
+fn check_fence(
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    request: &ReleaseRequest,
+) -> Result<(), ReleaseError> {
+    match (lease, request.fence) {
+        (Some(lease), Some(given)) if lease.fence != given => {
+            Err(ReleaseError::Fenced { name: worktree.name.clone(), given, current: lease.fence })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn busy(worktree: &WorktreeRecord, lease: Option<&LeaseRecord>) -> ReleaseError {
+    let by = lease.map_or_else(|| "another command".to_owned(), |lease| liveness::name_holder(&lease.holder));
+    ReleaseError::Busy { name: worktree.name.clone(), by }
+}
+
+fn refuse_occupied(worktree: &WorktreeRecord) -> Result<(), ReleaseError> {
+    let occupants = liveness::occupants(worktree)?;
+    if occupants.is_empty() {
+        return Ok(());
+    }
+    Err(ReleaseError::Busy { name: worktree.name.clone(), by: liveness::name_occupants(&occupants) })
+}
+
+fn keep_for(
+    pool: &Pool,
+    store: &mut LocalStore,
+    mut worktree: WorktreeRecord,
+    lease: Option<LeaseRecord>,
+    keep: Duration,
+) -> Result<Released, ReleaseError> {
+    let until = terms::after(keep).unwrap_or(jiff::Timestamp::MAX);
+    let kept = store.transaction(|tx| {
+        tx.set_keep_until(worktree.id, Some(until))?;
+        if worktree.state == WorktreeState::Leased {
+            tx.advance(worktree.id, WorktreeEvent::WasKept, Pool::now(), &format!("until {until}"))?;
+        }
+        match &lease {
+            Some(lease) => tx.end_lease(lease.id, lease.fence, Pool::now()),
+            None => Ok(()),
+        }
+    });
+    kept.map_err(|error: StoreError| StateError::from(error))?;
+    worktree.state = WorktreeState::Kept;
+    worktree.keep_until = Some(until);
+    let head = pool.repository().head(&pool.git, &worktree.admin)?;
+    let work = head
+        .oid
+        .map_or_else(|| Ok(WorkSummary::default()), |tip| ending::summarise(pool, &worktree, &tip))?;
+    let branch = match (&worktree.checkout, head.oid) {
+        (Checkout::Branch { name, .. }, Some(oid)) => BranchFate::Stays(name.clone(), oid),
+        _ => BranchFate::None,
+    };
+    Ok(Released {
+        worktree,
+        fate: WorktreeFate::Kept(until),
+        work,
+        unsaved: 0,
+        rescue: None,
+        dropped: Vec::new(),
+        branch,
+    })
+}
+
+fn give_back(
+    pool: &Pool,
+    store: &mut LocalStore,
+    worktree: WorktreeRecord,
+    lease: Option<LeaseRecord>,
+    work: WorkPolicy,
+) -> Result<Released, ReleaseError> {
+    if !matches!(worktree.state, WorktreeState::Releasing | WorktreeState::Removing) {
+        let began =
+            store.transaction(|tx| tx.advance(worktree.id, WorktreeEvent::ReleaseBegan, Pool::now(), ""));
+        began.map_err(|error: StoreError| StateError::from(error))?;
+    }
+    ending::finish(pool, store, worktree, lease, work)
+}

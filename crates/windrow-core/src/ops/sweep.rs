@@ -1,0 +1,79 @@
+//! Deleting trash, after the fact and out of the way.
+//!
+//! # Locking
+//! One sweeper works on a trash directory at a time, by a lock beside it. Whoever throws something away looks at the lock
+//! afterwards, and the sweeper looks at the trash again after it gave the lock up: so nothing stays behind unnoticed, and
+//! nobody starts a sweeper in vain.
+
+use std::path::{Path, PathBuf};
+
+use windrow_model::WorktreeRecord;
+
+use super::{
+    error::{StateError, SweepError},
+    pool::Pool,
+};
+use crate::{
+    fs,
+    process::{self, FileLock, LockState, Wait},
+    store::LocalStore,
+};
+
+/// The name of the hidden subcommand of the helper that empties a trash directory.
+pub const SWEEP_COMMAND: &str = "__sweep";
+
+/// Starts a sweeper for the trash beside a worktree. Never waits.
+pub(super) fn in_background(pool: &Pool, worktree: &WorktreeRecord) {
+    let trash = Pool::trash_of(worktree);
+    if let Err(error) = start(pool, &trash) {
+        tracing::warn!(%error, trash = %trash.display(), "the trash waits for the next command");
+    }
+}
+
+fn start(pool: &Pool, trash: &Path) -> std::io::Result<()> {
+    if process::is_free(&lock_of(trash)).is_ok_and(|state| state == LockState::Held) {
+        return Ok(());
+    }
+    let arguments = [SWEEP_COMMAND.into(), trash.as_os_str().to_owned()];
+    process::spawn_detached(&pool.environment.helper, &arguments)
+}
+
+/// Empties a trash directory at low priority; what the hidden subcommand does.
+///
+/// Looks again after each pass, because something may have been thrown away meanwhile.
+///
+/// # Errors
+/// The directory cannot be read; what could not be deleted is left for the next time.
+pub fn sweep(trash: &Path) -> Result<fs::TrashReport, SweepError> {
+    fs::give_way();
+    let mut total = fs::TrashReport::default();
+    while fs::has_trash(trash) {
+        let Some(_turn) = FileLock::acquire(&lock_of(trash), Wait::No)? else { break };
+        let report = fs::empty_trash(trash)?;
+        total.removed += report.removed;
+        total.files += report.files;
+        let stuck = report.removed == 0;
+        total.failures = report.failures;
+        if stuck {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+fn lock_of(trash: &Path) -> PathBuf {
+    trash.join("sweep.lock")
+}
+
+/// Starts sweepers for trash that a former command left behind.
+pub(super) fn leftovers(pool: &Pool, store: &LocalStore) -> Result<(), StateError> {
+    let mut directories: Vec<_> = store.worktrees()?.iter().map(Pool::trash_of).collect();
+    directories.sort();
+    directories.dedup();
+    for trash in directories {
+        if fs::has_trash(&trash) {
+            let _ = start(pool, &trash);
+        }
+    }
+    Ok(())
+}
