@@ -2,6 +2,7 @@
 //!
 //! Layers: `ops` composes `git`, `store`, `fs` and `process`, which know nothing of each other. Nothing here prints,
 //! reads the environment or the current directory.
+
 pub mod config;
 pub mod fs;
 pub mod git;

@@ -1,3 +1,7 @@
-//! The `windrow` command line.
+//! The `windrow` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    windrow_cli::main()
+}

@@ -1,0 +1,387 @@
+//! The commands and their own options.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCandidates;
+use windrow_model::{BranchName, Fence, LeaseKey, RescueId, WorktreeName, parse_duration};
+
+use super::{
+    help,
+    value::{self, ResultTarget},
+    worktree::{CommandArgs, SelectorArgs, WorkArgs, WorktreeArgs},
+};
+use crate::completion;
+
+const RESULT: &str = "Result";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command in a worktree of its own
+    #[command(after_help = help::RUN)]
+    Run(RunArgs),
+    /// Run a command in a worktree that is there
+    Exec(ExecArgs),
+    /// Open a shell in a worktree, or print the shell function for `windrow cd`
+    #[command(after_help = help::SHELL)]
+    Shell(ShellArgs),
+    /// Lease a worktree and print its path
+    #[command(after_help = help::ACQUIRE)]
+    Acquire(AcquireArgs),
+    /// Extend a lease
+    Renew(RenewArgs),
+    /// Give a worktree back; what is not committed goes into a rescue
+    Release(ReleaseArgs),
+    /// List the worktrees, oldest first
+    #[command(visible_alias = "ls")]
+    List(ListArgs),
+    /// Tell everything about a worktree
+    Show(ShowArgs),
+    /// Print the path of a worktree
+    Path(PathArgs),
+    /// Show what changed in a worktree since its base, uncommitted work included
+    Diff(DiffArgs),
+    /// Print the log of a worktree's commands
+    Logs(LogsArgs),
+    /// List, show or drop saved work
+    Rescue(RescueArgs),
+    /// Bring saved work back in a new worktree
+    #[command(after_help = help::RESTORE)]
+    Restore(RestoreArgs),
+    /// Print the history
+    Events(EventsArgs),
+    /// Print the configuration that holds here
+    Config(ConfigArgs),
+    /// Print the code that makes a shell complete our arguments
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Print or write the manual pages
+    Man(ManArgs),
+    /// Explains that only the shell function can change the directory.
+    #[command(hide = true)]
+    Cd {
+        /// Whatever follows.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<OsString>,
+    },
+    /// Deletes what lies in the trash, in the background.
+    #[command(name = windrow_core::ops::SWEEP_COMMAND, hide = true)]
+    Sweep(SweepArgs),
+    /// Writes the JSON Schemas of every document.
+    #[command(name = "__schemas", hide = true)]
+    Schemas(SchemasArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) worktree: WorktreeArgs,
+    #[command(flatten)]
+    pub(crate) command: CommandArgs,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+    /// Also write the result as JSON to a file or an open descriptor
+    #[arg(
+        long,
+        help_heading = RESULT,
+        value_name = "FILE|fd:N",
+        value_parser = value::result_target(),
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) result: Option<ResultTarget>,
+    /// Print the result as JSON; the command's output goes to standard error
+    #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `exec`.
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    #[command(flatten)]
+    pub(crate) selector: SelectorArgs,
+    #[command(flatten)]
+    pub(crate) command: CommandArgs,
+    /// Also write the result as JSON to a file or an open descriptor
+    #[arg(
+        long,
+        help_heading = RESULT,
+        value_name = "FILE|fd:N",
+        value_parser = value::result_target(),
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) result: Option<ResultTarget>,
+    /// Print the result as JSON; the command's output goes to standard error
+    #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `acquire`.
+#[derive(Debug, Args)]
+pub(crate) struct AcquireArgs {
+    #[command(flatten)]
+    pub(crate) worktree: WorktreeArgs,
+    #[command(flatten)]
+    pub(crate) holder: HolderArgs,
+    /// Print the lease as JSON
+    #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Who holds a lease that no command of ours holds.
+#[derive(Debug, Default, Args)]
+pub(crate) struct HolderArgs {
+    /// End the lease when this process ends
+    #[arg(long, value_name = "PID", help_heading = "Lease", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pid: Option<u32>,
+    /// End the lease after this time unless it is renewed
+    #[arg(long, value_name = "TIME", help_heading = "Lease", value_parser = parse_duration)]
+    pub(crate) ttl: Option<Duration>,
+}
+
+/// Arguments of `renew`.
+#[derive(Debug, Args)]
+pub(crate) struct RenewArgs {
+    #[command(flatten)]
+    pub(crate) selector: SelectorArgs,
+    /// Refuse unless this is the lease's current fence
+    #[arg(long, value_name = "N", value_parser = value::fence)]
+    pub(crate) fence: Option<Fence>,
+    /// How long from now; the configured time without it
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) ttl: Option<Duration>,
+    /// Print the lease as JSON
+    #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    #[command(flatten)]
+    pub(crate) selector: SelectorArgs,
+    /// Refuse unless this is the lease's current fence
+    #[arg(long, value_name = "N", value_parser = value::fence)]
+    pub(crate) fence: Option<Fence>,
+    /// Leave the worktree in place for this long
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) keep: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) work: WorkArgs,
+    /// Print what became of it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print the worktrees as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    pub(crate) selector: SelectorArgs,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `path`.
+#[derive(Debug, Args)]
+pub(crate) struct PathArgs {
+    #[command(flatten)]
+    pub(crate) selector: SelectorArgs,
+    /// Print it as JSON
+    #[arg(long, conflicts_with = "to_file")]
+    pub(crate) json: bool,
+    /// Write the path, raw, into the file named by WINDROW_CD_FILE (for the shell function)
+    #[arg(long, hide = true)]
+    pub(crate) to_file: bool,
+}
+
+/// Arguments of `shell`.
+#[derive(Debug, Args)]
+pub(crate) struct ShellArgs {
+    /// The worktree: a live or kept one is entered, any other name makes a new one
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(completion::worktrees))]
+    pub(crate) name: Option<WorktreeName>,
+    /// Print the shell function that gives `windrow cd NAME` and `wcd NAME`
+    #[arg(long, value_name = "SHELL", value_enum, exclusive = true)]
+    pub(crate) init: Option<ShellKind>,
+    /// Start from this branch, tag or commit instead of HEAD
+    #[arg(long, value_name = "REF")]
+    pub(crate) base: Option<String>,
+    /// Use this branch; it is made when it does not exist
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) branch: Option<BranchName>,
+    /// Leave the worktree in place for this long after the shell has ended
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) keep: Option<Duration>,
+}
+
+/// A shell for which there is a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellKind {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    #[command(flatten)]
+    pub(crate) selector: SelectorArgs,
+    /// Print the names of all log files, newest first, instead of the newest one's content
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print the names of all log files as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) selector: SelectorArgs,
+    /// Print it inside a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `rescue`.
+#[derive(Debug, Args)]
+pub(crate) struct RescueArgs {
+    #[command(subcommand)]
+    pub(crate) command: RescueCommand,
+}
+
+/// What to do with saved work.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RescueCommand {
+    /// List saved work, oldest first
+    #[command(visible_alias = "ls")]
+    List {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what a rescue holds
+    Show {
+        /// Its id, or a worktree's name for the newest one of it
+        #[arg(value_name = "RESCUE", add = ArgValueCandidates::new(completion::rescues))]
+        rescue: RescueId,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a rescue for ever
+    Drop {
+        /// Its id, in full
+        #[arg(value_name = "RESCUE", add = ArgValueCandidates::new(completion::rescues))]
+        rescue: RescueId,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// Its id, or a worktree's name for the newest one of it
+    #[arg(value_name = "RESCUE", add = ArgValueCandidates::new(completion::rescues))]
+    pub(crate) rescue: RescueId,
+    /// Name the new worktree
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<WorktreeName>,
+    /// Use this branch instead of the one the work was on
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) branch: Option<BranchName>,
+    /// Your own id for the lease; the same key gives the same lease again
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<LeaseKey>,
+    /// Wait for at most this long when the pool is full
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) wait: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) holder: HolderArgs,
+    /// Print the lease as JSON
+    #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `events`.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// Go on printing what happens, until interrupted
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only events with a higher number
+    #[arg(long, value_name = "N", default_value_t)]
+    pub(crate) after: u64,
+    /// Print JSON: one document, or with --follow one for each event
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `config`.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// Print only the value of this key
+    #[arg(value_name = "KEY", add = ArgValueCandidates::new(completion::config_keys))]
+    pub(crate) key: Option<String>,
+    /// Also tell where each value comes from
+    #[arg(long)]
+    pub(crate) show_origin: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: CompletionShell,
+}
+
+/// A shell that can complete our arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompletionShell {
+    Bash,
+    Zsh,
+    Fish,
+    Elvish,
+    Powershell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write the page of every command into this directory
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Arguments of `__sweep`.
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// The trash directory.
+    pub(crate) trash: PathBuf,
+}
+
+/// Arguments of `__schemas`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemasArgs {
+    /// Where to write them.
+    pub(crate) dir: PathBuf,
+}

@@ -1,0 +1,80 @@
+//! Help texts: the commands in groups, and examples.
+
+/// Every command that is shown, in groups.
+pub(super) const GROUPS: [(&str, &[&str]); 5] = [
+    ("Run in a worktree", &["run", "exec", "shell"]),
+    ("Lease a worktree", &["acquire", "renew", "release"]),
+    ("Look", &["list", "show", "path", "diff", "logs", "events"]),
+    ("Saved work", &["rescue", "restore"]),
+    ("Setting up", &["config", "completions", "man"]),
+];
+
+pub(super) const AFTER: &str = "\
+Run `windrow <COMMAND> --help` for options and examples.
+Exit codes: 0 ok, 1 failure, 2 usage, 65 conflict, 69 pool exhausted, 70 internal, 75 try again,
+78 configuration, 124 timeout, 126 not executable, 127 not found, 128+n signal n.";
+
+pub(super) const RUN: &str = "\
+The exit code is the command's own; 124 when --timeout ended it, 128+n when signal n did.
+Commits stay on the worktree's branch. Other work goes into a rescue: see `windrow rescue list`.
+
+Examples:
+  windrow run -- claude                       an agent in a worktree of its own
+  windrow run --base origin/main -- make      start from another commit
+  windrow run --name fix --keep 1d -- codex   keep it for a day; the same line resumes in it
+  windrow run --key TASK-42 --wait 10m -- ./agent.sh
+  windrow run --result result.json -- ./agent.sh";
+
+pub(super) const ACQUIRE: &str = "\
+Prints the path and nothing else on standard output. The lease ends after --ttl (one hour unless
+configured), or with the process named by --pid, or by `windrow release`.
+
+Examples:
+  cd \"$(windrow acquire)\"
+  windrow acquire --key TASK-42 --pid $$      the same key gives the same worktree again
+  windrow acquire --json | jq -r .lease.id";
+
+pub(super) const RESTORE: &str = "\
+Makes a new worktree at the commit and on the branch where the work was, and puts every saved file
+back: staged, unstaged, untracked and ignored ones. The rescue stays until it is dropped.
+
+Examples:
+  windrow rescue list
+  cd \"$(windrow restore quiet-fern-1a2b3c4d)\"";
+
+pub(super) const SHELL: &str = "\
+The function goes into the start-up file of your shell:
+  bash   eval \"$(windrow shell --init bash)\"        in ~/.bashrc
+  zsh    eval \"$(windrow shell --init zsh)\"         in ~/.zshrc
+  fish   windrow shell --init fish | source         in ~/.config/fish/config.fish";
+
+pub(super) const COMPLETIONS: &str = "\
+Worktree and rescue names are completed too. Put one of these into a start-up file:
+  bash   source <(windrow completions bash)
+  zsh    source <(windrow completions zsh)
+  fish   windrow completions fish | source";
+
+/// The template of `windrow --help`; clap itself can show commands in one group only.
+pub(super) fn template() -> clap::builder::StyledStr {
+    use std::fmt::Write;
+    let styles = clap::builder::Styles::styled();
+    let (header, literal) = (styles.get_header(), styles.get_literal());
+    let mut text = clap::builder::StyledStr::new();
+    let about = |name: &str| summary_of(name).unwrap_or_default();
+    // Writing into a string cannot fail.
+    let _ = write!(text, "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n");
+    for (title, names) in GROUPS {
+        let _ = write!(text, "\n{header}{title}:{header:#}\n");
+        for name in names {
+            let _ = writeln!(text, "  {literal}{name:<12}{literal:#}{}", about(name));
+        }
+    }
+    let _ = write!(text, "\n{header}Options:{header:#}\n{{options}}{{after-help}}");
+    text
+}
+
+/// The one-line description of a command.
+fn summary_of(name: &str) -> Option<String> {
+    use clap::CommandFactory;
+    super::Cli::command().find_subcommand(name)?.get_about().map(ToString::to_string)
+}

@@ -1,0 +1,144 @@
+//! From arguments to requests.
+
+use std::time::Duration;
+
+use windrow_core::ops::{
+    AcquireRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest, OutputRequest,
+    ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, Waiting, WorkPolicy,
+};
+use windrow_model::{BranchName, LogMode};
+
+use super::{
+    AcquireArgs, CommandArgs, ExecArgs, Form, ReleaseArgs, RenewArgs, RestoreArgs, RunArgs, ShellArgs,
+    WorktreeArgs, command::HolderArgs, worktree::WorkArgs,
+};
+
+impl WorktreeArgs {
+    fn request(&self, holder: HolderRequest, ttl: Option<Duration>) -> AcquireRequest {
+        AcquireRequest {
+            name: self.name.clone(),
+            key: self.key.clone(),
+            base: self.base.clone(),
+            branch: if self.detach { BranchRequest::Detached } else { branch(self.branch.as_ref()) },
+            holder,
+            ttl,
+            waiting: waiting(self.wait),
+            keep: self.keep,
+            carry: if self.no_carry { CarryRequest::Nothing } else { CarryRequest::Configured },
+        }
+    }
+}
+
+impl HolderArgs {
+    fn request(&self) -> HolderRequest {
+        self.pid.map_or(HolderRequest::Unbound, HolderRequest::Process)
+    }
+}
+
+impl CommandArgs {
+    fn request(&self, output: OutputRequest) -> CommandRequest {
+        // clap refuses an empty command; without one the program is the empty name, which is never found.
+        let (program, args) = self
+            .command
+            .split_first()
+            .map_or_else(Default::default, |(program, args)| (program.clone(), args.to_vec()));
+        let log = self.log.then_some(LogMode::Always);
+        CommandRequest { program, args, timeout: self.timeout, output, log }
+    }
+}
+
+impl WorkArgs {
+    fn request(&self) -> WorkPolicy {
+        if self.discard { WorkPolicy::Discard } else { WorkPolicy::Rescue }
+    }
+}
+
+impl RunArgs {
+    pub(crate) fn request(&self) -> RunRequest {
+        RunRequest {
+            acquire: self.worktree.request(HolderRequest::Caller, None),
+            command: self.command.request(output(self.json.into())),
+            work: self.work.request(),
+        }
+    }
+}
+
+impl ExecArgs {
+    pub(crate) fn request(&self, selector: Selector) -> ExecRequest {
+        ExecRequest { selector, command: self.command.request(output(self.json.into())) }
+    }
+}
+
+impl AcquireArgs {
+    pub(crate) fn request(&self) -> AcquireRequest {
+        self.worktree.request(self.holder.request(), self.holder.ttl)
+    }
+}
+
+impl RenewArgs {
+    pub(crate) fn request(&self, selector: Selector) -> RenewRequest {
+        RenewRequest { selector, fence: self.fence, ttl: self.ttl }
+    }
+}
+
+impl ReleaseArgs {
+    pub(crate) fn request(&self, selector: Selector) -> ReleaseRequest {
+        ReleaseRequest { selector, fence: self.fence, keep: self.keep, work: self.work.request() }
+    }
+}
+
+impl RestoreArgs {
+    pub(crate) fn request(&self) -> RestoreRequest {
+        let acquire = AcquireRequest {
+            name: self.name.clone(),
+            key: self.key.clone(),
+            branch: branch(self.branch.as_ref()),
+            holder: self.holder.request(),
+            ttl: self.holder.ttl,
+            waiting: waiting(self.wait),
+            ..AcquireRequest::default()
+        };
+        RestoreRequest { rescue: self.rescue.clone(), acquire }
+    }
+}
+
+impl ShellArgs {
+    /// A run of the user's shell in a new or kept worktree.
+    pub(crate) fn run_request(&self, shell: std::ffi::OsString) -> RunRequest {
+        let acquire = AcquireRequest {
+            name: self.name.clone(),
+            base: self.base.clone(),
+            branch: branch(self.branch.as_ref()),
+            holder: HolderRequest::Caller,
+            keep: self.keep,
+            ..AcquireRequest::default()
+        };
+        RunRequest { acquire, command: shell_command(shell), work: WorkPolicy::Rescue }
+    }
+
+    /// The user's shell in a worktree that somebody already holds.
+    pub(crate) fn exec_request(&self, selector: Selector, shell: std::ffi::OsString) -> ExecRequest {
+        ExecRequest { selector, command: shell_command(shell) }
+    }
+}
+
+fn shell_command(program: std::ffi::OsString) -> CommandRequest {
+    // A shell is for a person: no log, which would take its terminal away.
+    let log = Some(LogMode::Never);
+    CommandRequest { program, args: Vec::new(), timeout: None, output: OutputRequest::Inherit, log }
+}
+
+fn branch(named: Option<&BranchName>) -> BranchRequest {
+    named.map_or(BranchRequest::Template, |name| BranchRequest::Named(name.clone()))
+}
+
+fn waiting(limit: Option<Duration>) -> Waiting {
+    limit.map_or(Waiting::Refuse, Waiting::For)
+}
+
+fn output(form: Form) -> OutputRequest {
+    match form {
+        Form::Json => OutputRequest::ToStderr,
+        Form::Human => OutputRequest::Inherit,
+    }
+}

@@ -1,0 +1,29 @@
+//! `windrow release`.
+
+use windrow_core::ops::{self, WorktreeFate};
+
+use super::{Context, Form, select::selector};
+use crate::{
+    args::ReleaseArgs,
+    errors::{Exit, Problem},
+    render,
+    wire::ReleaseDocument,
+};
+
+/// Gives a worktree back; one that has to be left in place, because its work could not be saved, is a failure.
+pub(super) fn release(context: &mut Context, args: &ReleaseArgs) -> Result<Exit, Problem> {
+    let pool = context.open()?;
+    let selector = selector(&pool, &args.selector, &context.surroundings)?;
+    let released = ops::release(&pool, &args.request(selector))?;
+    match Form::from(args.json) {
+        Form::Json => context.document(&ReleaseDocument::from(&released))?,
+        Form::Human => {
+            let text = render::released(&released, &context.view());
+            context.console.say(&text);
+        }
+    }
+    Ok(match released.fate {
+        WorktreeFate::Quarantined(_) => Exit::FAILURE,
+        WorktreeFate::Removed | WorktreeFate::Vanished | WorktreeFate::Kept(_) => Exit::OK,
+    })
+}

@@ -1,0 +1,142 @@
+//! The only place that reads the environment, the current directory and what our standard streams are.
+//!
+//! Everything is read once, at the start; the rest of the program gets it as a value.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+};
+
+use windrow_core::ops;
+
+/// The variable by which the shell function hands over the file for `path --to-file`.
+pub(crate) const CD_FILE: &str = "WINDROW_CD_FILE";
+/// The variable that turns the program into the answerer of a shell's completion request.
+pub(crate) const COMPLETE: &str = "WINDROW_COMPLETE";
+/// The lease that a command runs under.
+const LEASE: &str = "WINDROW_LEASE";
+/// The worktree that a command runs in.
+const NAME: &str = "WINDROW_NAME";
+
+/// What a standard stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Terminal,
+    Other,
+}
+
+impl Stream {
+    fn of(stream: &impl IsTerminal) -> Self {
+        if stream.is_terminal() { Self::Terminal } else { Self::Other }
+    }
+}
+
+/// What our output streams are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streams {
+    pub(crate) stdout: Stream,
+    pub(crate) stderr: Stream,
+}
+
+/// What the program was started in.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) args: Vec<OsString>,
+    pub(crate) variables: Vec<(OsString, OsString)>,
+    pub(crate) current_dir: PathBuf,
+    pub(crate) executable: PathBuf,
+    pub(crate) streams: Streams,
+}
+
+impl Surroundings {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// The current directory was deleted or cannot be reached, or the system does not tell which file runs.
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment and directory")]
+    pub(crate) fn read() -> io::Result<Self> {
+        Ok(Self {
+            args: std::env::args_os().collect(),
+            variables: std::env::vars_os().collect(),
+            current_dir: std::env::current_dir()?,
+            executable: std::env::current_exe()?,
+            streams: Streams { stdout: Stream::of(&io::stdout()), stderr: Stream::of(&io::stderr()) },
+        })
+    }
+
+    /// The value of a variable; an empty one counts as absent.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        let found = self.variables.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The file that the shell function wants a path in.
+    pub(crate) fn cd_file(&self) -> Option<&Path> {
+        self.variable(CD_FILE).map(Path::new)
+    }
+
+    /// The user's shell; `/bin/sh` when none is named.
+    pub(crate) fn shell(&self) -> OsString {
+        self.variable("SHELL").unwrap_or(OsStr::new("/bin/sh")).to_owned()
+    }
+
+    /// The home directory, for shortening paths.
+    pub(crate) fn home(&self) -> Option<&Path> {
+        self.variable("HOME").map(Path::new)
+    }
+
+    /// The lease, or else the name, of the worktree that the calling command was started in.
+    pub(crate) fn inherited_worktree(&self) -> Option<Inherited<'_>> {
+        let lease = self.variable(LEASE).and_then(OsStr::to_str).map(Inherited::Lease);
+        lease.or_else(|| self.variable(NAME).and_then(OsStr::to_str).map(Inherited::Name))
+    }
+
+    /// What the library is given.
+    pub(crate) fn for_core(&self, config_flags: &[(String, String)]) -> ops::Environment {
+        ops::Environment {
+            variables: self.variables.clone(),
+            current_dir: self.current_dir.clone(),
+            helper: self.executable.clone(),
+            config_flags: config_flags.to_vec(),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// How a command was told which worktree it runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inherited<'a> {
+    Lease(&'a str),
+    Name(&'a str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Surroundings {
+        Surroundings {
+            args: Vec::new(),
+            variables: variables.iter().map(|(key, value)| (key.into(), value.into())).collect(),
+            current_dir: "/".into(),
+            executable: "/bin/windrow".into(),
+            streams: Streams { stdout: Stream::Other, stderr: Stream::Other },
+        }
+    }
+
+    #[test]
+    fn a_lease_says_more_than_a_name() {
+        let both = with(&[("WINDROW_NAME", "fern"), ("WINDROW_LEASE", "0192")]);
+        assert_eq!(both.inherited_worktree(), Some(Inherited::Lease("0192")));
+        let name = with(&[("WINDROW_NAME", "fern"), ("WINDROW_LEASE", "")]);
+        assert_eq!(name.inherited_worktree(), Some(Inherited::Name("fern")));
+        assert_eq!(with(&[]).inherited_worktree(), None);
+    }
+
+    #[test]
+    fn the_shell_has_a_fallback() {
+        assert_eq!(with(&[]).shell(), "/bin/sh");
+        assert_eq!(with(&[("SHELL", "/bin/zsh")]).shell(), "/bin/zsh");
+    }
+}

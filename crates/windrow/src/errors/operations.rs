@@ -1,0 +1,246 @@
+//! The kinds of the operations' own errors.
+
+use windrow_core::ops::{
+    AcquireError, CreateError, DropError, ExecError, HeldBy, OpenError, QueryError, ReleaseError, RenewError,
+    RescueError, RestoreError, RunError, SelectError, StateError,
+};
+use windrow_model::{Fence, WorktreeName};
+
+use super::kind::{Classify, Kind};
+use crate::wire::{Code, Details, HeldWorktree};
+
+impl Classify for OpenError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Discover(error) => error.kind(),
+            Self::Config(error) => error.kind(),
+        }
+    }
+}
+
+impl Classify for StateError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Directory(error) => error.kind(),
+            Self::Io { path, source } => Kind::io(source).path(path),
+            Self::Copied { path } => Kind::new(Code::StateUnusable)
+                .path(path)
+                .hint("the worktrees belong to the original; delete this directory and the copy starts anew"),
+            Self::Lock(error) => error.kind(),
+            Self::Liveness { source, .. } => Kind::io(source),
+            Self::Kill(error) => error.kind(),
+        }
+    }
+}
+
+impl Classify for CreateError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Admin(error) => error.kind(),
+            Self::Branch { branch, source } => source.kind().branch(branch),
+            Self::Occupied { path } => Kind::new(Code::Conflict)
+                .path(path)
+                .hint("choose another `--name`, or move away what lies there"),
+            Self::Directory(error) => error.kind(),
+            Self::Io { path, source } => Kind::io(source).path(path),
+            Self::Space { path, .. } => Kind::new(Code::NoSpace).path(path).hint(
+                "free some space, or lower `pool.min_free`; `windrow list` shows what the worktrees are",
+            ),
+            Self::Tree(error) => error.kind(),
+            Self::Materialise(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::Carry(error) => error.kind(),
+            Self::Attributes(error) => error.kind(),
+            Self::Checkout(error) => error.kind(),
+            Self::Unverified(error) => error.kind(),
+        }
+    }
+}
+
+impl Classify for AcquireError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Base(error) => error.kind(),
+            Self::Head(error) => error.kind(),
+            Self::Unborn { repository } => {
+                Kind::new(Code::NotFound).path(repository).hint("make a first commit")
+            }
+            Self::Template(_) => Kind::new(Code::Config).hint("see `windrow config branch.template`"),
+            Self::NameTaken { name, .. } => {
+                Kind::new(Code::Busy).worktree(name).hint(format!("`windrow show {name}` tells who has it"))
+            }
+            Self::BranchInUse { branch, path } => {
+                Kind::new(Code::Conflict).branch(branch).path(path).hint("choose another `--branch`")
+            }
+            Self::BranchExists { branch } => Kind::new(Code::Conflict)
+                .branch(branch)
+                .hint("leave out `--base`, or choose another `--branch`"),
+            Self::KeyHeld { .. } => {
+                Kind::new(Code::Busy).hint("wait until it has ended, or use another `--key`")
+            }
+            Self::StillOccupied { name, .. } => Kind::new(Code::Busy)
+                .worktree(name)
+                .hint("end those processes, or wait until they have ended"),
+            Self::Exhausted { max, holders } => {
+                let hint = "wait with `--wait 10m`, release one, or raise `pool.max_worktrees`";
+                Kind::new(Code::PoolExhausted)
+                    .hint(hint)
+                    .detail(|details| tell_holders(details, *max, holders))
+            }
+            Self::NoSuchProcess { .. } => {
+                Kind::new(Code::NotFound).hint("name a process that runs; `--pid $$` is the shell that calls")
+            }
+            Self::Create { name, source } => source.kind().worktree(name),
+        }
+    }
+}
+
+fn tell_holders(details: &mut Details, max: u32, holders: &[HeldBy]) {
+    let held = |held: &HeldBy| HeldWorktree {
+        worktree: held.worktree.to_string(),
+        holder: held.holder.clone(),
+        since: held.since.into(),
+    };
+    details.max_worktrees = Some(max);
+    details.holders = holders.iter().map(held).collect();
+}
+
+impl Classify for SelectError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Unknown { .. } => {
+                Kind::new(Code::NotFound).hint("`windrow list` shows those that are there")
+            }
+            Self::NotLeased { name, .. } => Kind::new(Code::Conflict)
+                .worktree(name)
+                .hint(format!("`windrow acquire --name {name}` leases it")),
+            Self::Lost { name } => Kind::new(Code::Conflict).worktree(name).hint(format!(
+                "`windrow release {name}` gives it back; nothing that it does not know is removed"
+            )),
+        }
+    }
+}
+
+impl Classify for RescueError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Git(error) => error.kind(),
+            Self::Snapshot(error) => error.kind(),
+            Self::Tree(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::Head(error) => error.kind(),
+            Self::Operations(error) => error.kind(),
+            Self::Submodules(error) => error.kind(),
+            Self::Pattern(error) => error.kind(),
+            Self::Materialise(error) => error.kind(),
+            Self::Ref(error) => error.kind(),
+            Self::Scan(error) => error.kind(),
+            Self::Archive(error) => error.kind(),
+            Self::Carry(error) => error.kind(),
+            Self::Io { path, source } => Kind::io(source).path(path),
+            Self::Records(error) => error.kind(),
+            Self::Unsavable(_) | Self::Identity(_) => Kind::new(Code::Unsaved),
+        }
+    }
+}
+
+fn fenced(name: &WorktreeName, current: Fence) -> Kind {
+    Kind::new(Code::StaleFence)
+        .worktree(name)
+        .detail(|details| details.fence = Some(current.0))
+        .hint("somebody else has the worktree now; acquire again")
+}
+
+impl Classify for ReleaseError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Select(error) => error.kind(),
+            Self::State(error) => error.kind(),
+            Self::Fenced { name, current, .. } => fenced(name, *current),
+            Self::Busy { name, .. } => {
+                Kind::new(Code::Busy).worktree(name).hint("end what uses it, or wait until it has ended")
+            }
+            Self::Git(error) => error.kind(),
+            Self::Head(error) => error.kind(),
+        }
+    }
+}
+
+impl Classify for RenewError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Select(error) => error.kind(),
+            Self::State(error) => error.kind(),
+            Self::Fenced { name, current, .. } => fenced(name, *current),
+        }
+    }
+}
+
+impl Classify for ExecError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Select(error) => error.kind(),
+            Self::Acquire(error) => error.kind(),
+            Self::State(error) => error.kind(),
+            Self::Supervise(error) => error.kind(),
+            Self::Release(error) => error.kind(),
+        }
+    }
+}
+
+impl Classify for RunError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Acquire(error) => error.kind(),
+            Self::Supervise(error) => error.kind(),
+            Self::Release(error) => error.kind(),
+        }
+    }
+}
+
+impl Classify for QueryError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Select(error) => error.kind(),
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Head(error) => error.kind(),
+            Self::UnknownRescue(_) => unknown_rescue(),
+            Self::Tree(error) => error.kind(),
+            Self::Archive(error) => error.kind(),
+            Self::Io { path, source } => Kind::io(source).path(path),
+        }
+    }
+}
+
+fn unknown_rescue() -> Kind {
+    Kind::new(Code::NotFound).hint("`windrow rescue list` shows those that are there")
+}
+
+impl Classify for DropError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Unknown(_) => unknown_rescue(),
+            Self::Ref(error) => error.kind(),
+            Self::Io { path, source } => Kind::io(source).path(path),
+        }
+    }
+}
+
+impl Classify for RestoreError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Unknown(_) => unknown_rescue(),
+            Self::Acquire(error) => error.kind(),
+            Self::Files { source, .. } => source.kind(),
+        }
+    }
+}

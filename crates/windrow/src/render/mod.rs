@@ -1,0 +1,39 @@
+//! Text for people. Everything here is a pure function of outcomes and the time; colour codes are always in it and are
+//! taken out where they are not wanted.
+
+mod config;
+mod events;
+mod list;
+mod problem;
+mod rescue;
+mod show;
+mod style;
+mod summary;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub(crate) use self::{
+    config::{Origins, config},
+    events::event,
+    list::list,
+    problem::{notice, problem},
+    rescue::{rescue, rescue_dropped, rescues},
+    show::show,
+    summary::{acquired, finished, ran, released, renewed, restored},
+    text::safe,
+};
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+/// What rendering depends on besides the outcome.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    /// The time now.
+    pub(crate) now: Timestamp,
+    /// The user's home directory, shown as `~`.
+    pub(crate) home: Option<&'a Path>,
+}

@@ -1,0 +1,344 @@
+//! What people see, with fixed values.
+
+use std::{path::Path, time::Duration};
+
+use anstream::adapter::strip_str;
+use jiff::{SignedDuration, Timestamp};
+use windrow_core::{
+    config::{Origin, Value},
+    ops::{
+        BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, Leased, Provenance,
+        Ran, Released, RescueDetails, RescuedPath, RescuedWhere, WorkSummary, WorktreeFate,
+    },
+    process::{self, EndedBy, Occupant, OccupiedBy, Straggler},
+};
+use windrow_model::{
+    BranchOrigin, Checkout, Disposable, Event, EventKind, Fence, Holder, LeaseRecord, NewEvent, Oid,
+    ProcessIdentity, RescueRecord, WorktreeRecord, WorktreeState,
+};
+
+use super::*;
+
+const LEASE: &str = "0192f0c0a1b27c3d8e4f5a6b7c8d9e0f";
+
+fn now() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    now() - SignedDuration::from_secs(seconds)
+}
+
+fn view() -> View<'static> {
+    View { now: now(), home: Some(Path::new("/home/ada")) }
+}
+
+fn oid(digit: &str) -> Oid {
+    digit.repeat(40).parse().unwrap()
+}
+
+fn worktree(name: &str, state: WorktreeState) -> WorktreeRecord {
+    WorktreeRecord {
+        id: LEASE.parse().unwrap(),
+        name: name.parse().unwrap(),
+        path: format!("/home/ada/shop.windrow/{name}").into(),
+        admin: "/home/ada/shop/.git/worktrees/x".into(),
+        identity: None,
+        state,
+        base: oid("a"),
+        target: Some("main".parse().unwrap()),
+        checkout: Checkout::Branch {
+            name: format!("windrow/{name}").parse().unwrap(),
+            origin: BranchOrigin::Created,
+        },
+        created_at: ago(3_700),
+        keep_until: None,
+        doubt: None,
+        boot_id: String::new(),
+    }
+}
+
+fn lease() -> LeaseRecord {
+    LeaseRecord {
+        id: LEASE.parse().unwrap(),
+        worktree: LEASE.parse().unwrap(),
+        holder: Holder::Process(ProcessIdentity { pid: 4_242, start_ticks: 1, scope: String::new() }),
+        key: Some("GH-12".parse().unwrap()),
+        fence: Fence(42),
+        expires_at: None,
+        acquired_at: ago(200),
+        ended_at: None,
+        keep: None,
+        reaper: None,
+    }
+}
+
+fn unbound() -> LeaseRecord {
+    let expires_at = Some(now() + SignedDuration::from_mins(59));
+    LeaseRecord { holder: Holder::Unbound, key: None, expires_at, ..lease() }
+}
+
+fn rescue_record() -> RescueRecord {
+    RescueRecord {
+        id: "quiet-fern-7c8d9e0f".parse().unwrap(),
+        worktree: LEASE.parse().unwrap(),
+        name: "quiet-fern".parse().unwrap(),
+        head: oid("b"),
+        branch: Some("windrow/quiet-fern".parse().unwrap()),
+        commit: Some(oid("c")),
+        index_tree: None,
+        archive: Some("/home/ada/shop/.git/windrow/rescue/quiet-fern-7c8d9e0f.tar.zst".into()),
+        archive_bytes: 2_048,
+        paths: 4,
+        created_at: ago(90),
+    }
+}
+
+fn full_release() -> Released {
+    Released {
+        worktree: worktree("quiet-fern", WorktreeState::Gone),
+        fate: WorktreeFate::Removed,
+        work: WorkSummary { commits: 3, files: 5, added: 120, deleted: 8 },
+        unsaved: 4,
+        rescue: Some(rescue_record()),
+        dropped: vec![
+            Dropped { path: "target".into(), why: Disposable::CacheTag },
+            Dropped {
+                path: "web/node_modules".into(),
+                why: Disposable::BuildOutput { manifest: "package.json" },
+            },
+        ],
+        branch: BranchFate::Stays("windrow/quiet-fern".parse().unwrap(), oid("b")),
+    }
+}
+
+fn empty_release() -> Released {
+    Released {
+        work: WorkSummary::default(),
+        unsaved: 0,
+        rescue: None,
+        dropped: Vec::new(),
+        branch: BranchFate::Deleted("windrow/quiet-fern".parse().unwrap(), oid("a")),
+        ..full_release()
+    }
+}
+
+fn leased() -> Leased {
+    Leased {
+        worktree: worktree("quiet-fern", WorktreeState::Leased),
+        lease: unbound(),
+        provenance: Provenance::Created,
+        carried: CarrySummary {
+            files: 3,
+            bytes: 1_536,
+            skipped: vec![("notes\u{1b}[2J".into(), "is a link out of the repository".to_owned())],
+        },
+        environment: EnvironmentChange::default(),
+        notices: Vec::new(),
+    }
+}
+
+fn finish() -> Finished {
+    let straggler =
+        |pid, command: &str| Straggler { pid, command: command.to_owned(), ended_by: EndedBy::Term };
+    Finished {
+        exit: process::Exit::Code(0),
+        timed_out: true,
+        interrupted: None,
+        stragglers: vec![straggler(4_243, "sleep"), straggler(4_244, "node")],
+        elapsed: Duration::from_secs(90),
+        log: Some("/home/ada/shop/.git/windrow/logs/quiet-fern.log".into()),
+    }
+}
+
+#[test]
+fn a_list_of_worktrees() {
+    let kept_until = Some(now() + SignedDuration::from_hours(5));
+    let kept = WorktreeRecord { keep_until: kept_until, ..worktree("old-elm", WorktreeState::Kept) };
+    let detached = WorktreeRecord {
+        checkout: Checkout::Detached,
+        path: "/srv/trees/odd\nname".into(),
+        ..worktree("x", WorktreeState::Leased)
+    };
+    let entries = [
+        Entry { worktree: worktree("quiet-fern", WorktreeState::Leased), lease: Some(lease()) },
+        Entry { worktree: kept, lease: None },
+        Entry { worktree: detached, lease: Some(unbound()) },
+        Entry { worktree: worktree("bad-oak", WorktreeState::Quarantined), lease: None },
+    ];
+    insta::assert_snapshot!(strip_str(&list(&entries, &view())), @r"
+    NAME        STATE        BRANCH              HOLDER            AGE     EXPIRES  PATH
+    quiet-fern  leased       windrow/quiet-fern  pid 4242 (GH-12)  3m 20s  -        ~/shop.windrow/quiet-fern
+    old-elm     kept         windrow/old-elm     -                 1h 1m   5h       ~/shop.windrow/old-elm
+    x           leased       (detached)          nobody watched    3m 20s  59m      /srv/trees/odd\nname
+    bad-oak     quarantined  windrow/bad-oak     -                 1h 1m   -        ~/shop.windrow/bad-oak
+    ");
+    let coloured = list(&entries[..1], &view());
+    assert!(coloured.contains("\u{1b}[38;5;2m") || coloured.contains("\u{1b}[32m"), "{coloured:?}");
+}
+
+#[test]
+fn an_empty_list_names_the_next_command() {
+    insta::assert_snapshot!(list(&[], &view()).escape_debug(), @r"no worktrees; make one with \u{1b}[36mwindrow run -- CMD\u{1b}[0m\n");
+}
+
+#[test]
+fn everything_about_a_worktree() {
+    let details = Details {
+        entry: Entry { worktree: worktree("quiet-fern", WorktreeState::Leased), lease: Some(lease()) },
+        head: Some((oid("b"), None)),
+        work: WorkSummary { commits: 1, files: 1, added: 2, deleted: 0 },
+        uncommitted: 1,
+        occupants: vec![Occupant { pid: 4_242, command: "claude".to_owned(), how: OccupiedBy::Cwd }],
+        logs: vec!["/var/log/a.log".into()],
+    };
+    insta::assert_snapshot!(strip_str(&show(&details, &view())), @r"
+    quiet-fern  leased
+      path     ~/shop.windrow/quiet-fern
+      branch   windrow/quiet-fern
+      HEAD     bbbbbbbbbb  now detached
+      base     aaaaaaaaaa  of main
+      made     1h 1m ago
+      lease    0192f0c0a1b27c3d8e4f5a6b7c8d9e0f  fence 42
+      holder   pid 4242 for 3m 20s
+      key      GH-12
+      work     1 commit, 1 file, +2 -0
+      unsaved  1 uncommitted path
+      used by  4242 claude  stands in it
+      log      /var/log/a.log
+    ");
+}
+
+#[test]
+fn a_lease_that_was_given() {
+    insta::assert_snapshot!(strip_str(&acquired(&leased(), &view())), @r"
+    quiet-fern  made
+      branch   windrow/quiet-fern  at aaaaaaaaaa
+      expires  in 59m
+      carried  3 untracked paths, 1.5 KiB
+      skipped  notes\u{1b}[2J  is a link out of the repository
+      next     windrow release quiet-fern
+    ");
+}
+
+#[test]
+fn the_end_of_a_run() {
+    let ran_ = Ran { leased: leased(), finished: finish(), released: full_release() };
+    insta::assert_snapshot!(strip_str(&ran(&ran_, &view())), @r"
+    quiet-fern  removed
+      branch   windrow/quiet-fern  3 commits, 5 files, +120 -8
+      rescued  4 paths  windrow restore quiet-fern-7c8d9e0f
+      dropped  target/, web/node_modules/  can be made again
+      timeout  ended after 1m 30s
+      ended    2 processes left behind: 4243 sleep, 4244 node
+      log      ~/shop/.git/windrow/logs/quiet-fern.log
+      next     git log -p aaaaaaaaaa..windrow/quiet-fern
+    ");
+}
+
+#[test]
+fn nothing_to_say_is_one_line() {
+    insta::assert_snapshot!(strip_str(&released(&empty_release(), &view())), @"quiet-fern  removed, nothing was changed in it");
+    let quiet = Finished { timed_out: false, stragglers: Vec::new(), log: None, ..finish() };
+    assert_eq!(finished(&quiet, &view()), "");
+}
+
+#[test]
+fn a_release_that_leaves_the_worktree_names_the_next_command() {
+    let kept = Released {
+        fate: WorktreeFate::Kept(now() + SignedDuration::from_mins(30)),
+        rescue: None,
+        unsaved: 2,
+        dropped: Vec::new(),
+        ..full_release()
+    };
+    insta::assert_snapshot!(strip_str(&released(&kept, &view())), @r"
+    quiet-fern  kept for 30m
+      branch   windrow/quiet-fern  3 commits, 5 files, +120 -8
+      unsaved  2 uncommitted paths
+      next     windrow shell quiet-fern
+    ");
+    let doubt =
+        Released { fate: WorktreeFate::Quarantined("`.git` points elsewhere".to_owned()), ..empty_release() };
+    insta::assert_snapshot!(strip_str(&released(&doubt, &view())), @r"
+    quiet-fern  left in place: `.git` points elsewhere
+      next  windrow show quiet-fern
+    ");
+}
+
+#[test]
+fn discarded_work_is_told() {
+    let discarded = Released { unsaved: 2, ..empty_release() };
+    insta::assert_snapshot!(strip_str(&released(&discarded, &view())), @r"
+    quiet-fern  removed
+      discarded  2 paths
+    ");
+}
+
+#[test]
+fn saved_work() {
+    insta::assert_snapshot!(strip_str(&rescues(&[rescue_record()], &view())), @r"
+    RESCUE               WORKTREE    BRANCH              PATHS  ARCHIVE  AGE
+    quiet-fern-7c8d9e0f  quiet-fern  windrow/quiet-fern  4      2.0 KiB  1m 30s
+    ");
+    assert_eq!(rescues(&[], &view()), "no saved work\n");
+    let details = RescueDetails {
+        record: rescue_record(),
+        paths: vec![
+            RescuedPath { path: "src/main.rs".into(), place: RescuedWhere::Snapshot, size: None },
+            RescuedPath { path: ".env\nx".into(), place: RescuedWhere::Archive, size: Some(1_536) },
+        ],
+    };
+    insta::assert_snapshot!(strip_str(&rescue(&details, &view())), @r"
+    quiet-fern-7c8d9e0f  saved 1m 30s ago
+      worktree  quiet-fern
+      HEAD      bbbbbbbbbb  windrow/quiet-fern
+      snapshot  cccccccccc
+      archive   ~/shop/.git/windrow/rescue/quiet-fern-7c8d9e0f.tar.zst  2.0 KiB
+      paths     4 paths
+      next      windrow restore quiet-fern-7c8d9e0f
+        snapshot              src/main.rs
+        archive      1.5 KiB  .env\nx
+    ");
+}
+
+#[test]
+fn an_event_is_a_line() {
+    let new = |detail: &str| NewEvent {
+        kind: EventKind::LeaseAcquired,
+        worktree: Some("quiet-fern".parse().unwrap()),
+        lease: None,
+        detail: detail.to_owned(),
+    };
+    let line = |detail| strip_str(&event(&Event { seq: 1, at: ago(0), event: new(detail) })).to_string();
+    insta::assert_snapshot!(line("by\tpid 12"), @r"2026-11-20 12:00:00Z  lease.acquired        quiet-fern  by\tpid 12");
+    insta::assert_snapshot!(line(""), @"2026-11-20 12:00:00Z  lease.acquired        quiet-fern");
+}
+
+#[test]
+fn the_configuration_tells_origins_when_asked() {
+    let value =
+        |key: &str, value: &str, origin| Value { key: key.to_owned(), value: value.to_owned(), origin };
+    let values = [
+        value("pool.ttl", "\"1h\"", Origin::Default),
+        value("run.log", "\"always\"", Origin::User("/home/ada/.config/windrow/config.toml".into())),
+    ];
+    insta::assert_snapshot!(strip_str(&config(&values, Origins::Shown, &view())), @r#"
+    pool.ttl = "1h"  # default
+    run.log = "always"  # user: ~/.config/windrow/config.toml
+    "#);
+    assert_eq!(strip_str(&config(&values[..1], Origins::Hidden, &view())).to_string(), "pool.ttl = \"1h\"\n");
+}
+
+#[test]
+fn a_problem_is_two_lines() {
+    use crate::{errors::Problem, wire::Code};
+    let told =
+        Problem::told(Code::Busy, "worktree `x` is in use\nby \u{7}pid 1").hint("wait with `--wait 10m`");
+    insta::assert_snapshot!(strip_str(&problem(&told)), @r"
+    error: worktree `x` is in use
+           by \u{7}pid 1
+    hint: wait with `--wait 10m`
+    ");
+    insta::assert_snapshot!(problem(&Problem::usage("no")).escape_debug(), @r"\u{1b}[1m\u{1b}[31merror\u{1b}[0m: no\n");
+}

@@ -1,0 +1,35 @@
+//! What goes over the wire: one type for each JSON document, apart from the library's own types, which may change.
+//!
+//! # Compatibility
+//! Every document says `"v": 1`. Fields are only added; readers ignore what they do not know. Units come last in names.
+//! `docs/schemas/` holds a JSON Schema of each document, generated from these types and compared by a test.
+
+mod answer;
+mod basics;
+mod documents;
+mod outcome;
+mod problem;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod worktree;
+
+pub(crate) use self::{
+    answer::{ConfigValue, Event, Occupant, RescuedPath},
+    basics::{Bytes, Time, V1},
+    documents::{
+        AcquireDocument, ConfigDocument, DiffDocument, ErrorDocument, EventDocument, EventsDocument,
+        ExecDocument, ListDocument, LogsDocument, PathDocument, ReleaseDocument, RenewDocument,
+        RescueDocument, RescueDropDocument, RescueListDocument, RestoreDocument, RunDocument, ShowDocument,
+    },
+    outcome::Exit,
+    problem::{Code, Details, HeldWorktree, WireError},
+    schema::{render as render_schema, schemas},
+};
+
+/// Writes a document as one line.
+pub(crate) fn line<T: serde::Serialize>(document: &T) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string(document)?;
+    text.push('\n');
+    Ok(text)
+}

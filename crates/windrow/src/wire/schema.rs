@@ -1,0 +1,40 @@
+//! JSON Schemas of the documents.
+
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+
+use super::documents as d;
+
+/// The schema of every document, by the name of its file without `.json`.
+pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
+    vec![
+        ("acquire", of::<d::AcquireDocument>()),
+        ("config", of::<d::ConfigDocument>()),
+        ("diff", of::<d::DiffDocument>()),
+        ("error", of::<d::ErrorDocument>()),
+        ("event", of::<d::EventDocument>()),
+        ("events", of::<d::EventsDocument>()),
+        ("exec", of::<d::ExecDocument>()),
+        ("list", of::<d::ListDocument>()),
+        ("logs", of::<d::LogsDocument>()),
+        ("path", of::<d::PathDocument>()),
+        ("release", of::<d::ReleaseDocument>()),
+        ("renew", of::<d::RenewDocument>()),
+        ("rescue-drop", of::<d::RescueDropDocument>()),
+        ("rescue-list", of::<d::RescueListDocument>()),
+        ("rescue-show", of::<d::RescueDocument>()),
+        ("restore", of::<d::RestoreDocument>()),
+        ("run", of::<d::RunDocument>()),
+        ("show", of::<d::ShowDocument>()),
+    ]
+}
+
+fn of<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
+
+/// The text of a schema file.
+pub(crate) fn render(schema: &Schema) -> Result<String, serde_json::Error> {
+    let mut text = serde_json::to_string_pretty(schema)?;
+    text.push('\n');
+    Ok(text)
+}
