@@ -1,0 +1,40 @@
+//! End-to-end tests: the real binary on real git.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its situation must fail")]
+
+mod bad_input;
+mod carry;
+mod concurrency;
+mod documents;
+mod errors;
+mod h01_h09;
+mod h10_h13;
+mod h14_h18;
+mod hostile;
+mod isolation;
+mod lease;
+mod leases;
+mod leasing;
+mod limits;
+mod odd_repositories;
+mod pool;
+mod records;
+mod refusal;
+mod rescue;
+mod rescues;
+mod restore;
+mod revenants;
+mod run;
+mod saving;
+mod schema;
+mod setup;
+mod shell;
+mod supervision;
+mod terminal;
+mod tour;
+
+use windrow_testkit::{Binary, TestRepo};
+
+/// An ordinary repository for the program under test.
+fn repo() -> TestRepo {
+    TestRepo::with_binary(Binary(env!("CARGO_BIN_EXE_windrow").into()))
+}
