@@ -1,0 +1,120 @@
+//! Measurements of the release build against plain git, on generated repositories.
+
+mod figures;
+mod lease;
+mod measure;
+mod memory;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use windrow_testkit::{Binary, TestRepo, processes_under};
+
+use crate::{Result, ci};
+
+/// How long background work between two measurements may take.
+const QUIET_BOUND: Duration = Duration::from_secs(120);
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// `windrow acquire` and `release` against `git worktree add` and `remove --force`.
+    Lease {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        runs: Runs,
+    },
+    /// `windrow run -- COMMAND` against `git worktree add`, the command, and `git worktree remove --force`.
+    Run {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        runs: Runs,
+        /// The command; `true` if none is given.
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// The highest anonymous memory of `windrow acquire`.
+    Memory {
+        #[command(flatten)]
+        scene: Scene,
+    },
+}
+
+/// The repository to measure on.
+#[derive(Args)]
+pub(crate) struct Scene {
+    /// Files of the generated repository [default: 5000; memory: 80000].
+    #[arg(long)]
+    files: Option<usize>,
+    /// Where to put it; the system's temporary directory if absent.
+    #[arg(long = "in", value_name = "DIRECTORY")]
+    inside: Option<PathBuf>,
+    /// The program to measure; built from this workspace if absent.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Prints one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How often to measure.
+#[derive(Args)]
+pub(crate) struct Runs {
+    /// Rounds; each measures both sides.
+    #[arg(long, default_value_t = 9)]
+    runs: usize,
+}
+
+/// Runs a measurement and prints its figures.
+///
+/// # Errors
+///
+/// Fails when the build or a measured program does.
+pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
+    let (Bench::Lease { scene, .. } | Bench::Run { scene, .. } | Bench::Memory { scene }) = bench;
+    let binary = scene.binary.clone().map_or_else(|| build(root), Ok)?;
+    let files = scene.files.unwrap_or(if matches!(bench, Bench::Memory { .. }) { 80_000 } else { 5_000 });
+    let mut builder = TestRepo::builder().binary(Binary(binary.canonicalize()?)).files(files);
+    if let Some(parent) = &scene.inside {
+        builder = builder.inside(parent);
+    }
+    let repo = builder.build();
+    let report = match bench {
+        Bench::Lease { runs, .. } => lease::lease(&repo, files, runs.runs)?,
+        Bench::Run { runs, command, .. } => lease::run(&repo, files, runs.runs, command)?,
+        Bench::Memory { .. } => memory::memory(&repo, files)?,
+    };
+    if scene.json {
+        println!("{:#}", report.json())
+    } else {
+        println!("{report}")
+    }
+    Ok(())
+}
+
+/// Builds the release binary and returns its path.
+///
+/// # Errors
+///
+/// Fails when cargo does.
+pub(crate) fn build(root: &Path) -> Result<PathBuf> {
+    // On standard error, since standard output may have to be one JSON document.
+    eprintln!("building the release binary");
+    ci::run_cargo(
+        root,
+        &["build", "--release", "--locked", "--package", "windrow", "--bin", "windrow"],
+        &[],
+    )?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(root.join(target).join("release/windrow"))
+}
+
+/// Waits, untimed, until no process uses the repository or anything beside it.
+pub(crate) fn wait_until_quiet(repo: &TestRepo) {
+    windrow_testkit::poll_until(QUIET_BOUND, "background work ends", || {
+        processes_under(repo.root()).is_empty()
+    });
+}
