@@ -11,6 +11,7 @@ mod ending;
 mod error;
 mod identity;
 mod lease;
+mod leftovers;
 mod line;
 mod liveness;
 mod observer;

@@ -16,6 +16,7 @@ use super::{
     create, ending,
     error::StateError,
     identity::{self, Identity},
+    leftovers,
     liveness::{self, Standing},
     observer::Observer,
     outcome::WorktreeFate,
@@ -79,7 +80,7 @@ pub(super) fn before(
     }
     rescues::expire(pool, store)?;
     sweep::leftovers(pool, store)?;
-    Ok(())
+    leftovers::clear(pool, store)
 }
 
 /// Does what is due for one worktree; one that cannot be judged does not keep the others from being looked after.

@@ -14,6 +14,7 @@ mod isolation;
 mod lease;
 mod leases;
 mod leasing;
+mod leftovers;
 mod limits;
 mod odd_repositories;
 mod pool;

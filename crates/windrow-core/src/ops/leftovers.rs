@@ -1,0 +1,87 @@
+//! What nobody needs any more and nobody comes back for: old logs, and what a crash left between two steps.
+//!
+//! # Crash safety
+//! Age tells what is left over: nothing here is younger than a day, and no operation takes that long between its steps.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use windrow_model::{WorktreeId, WorktreeRecord};
+
+use super::{
+    error::StateError,
+    pool::{Pool, WorktreeLock},
+};
+use crate::{fs as files, git, store::LocalStore};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Removes what is left over. What cannot be removed is left for the next time.
+pub(super) fn clear(pool: &Pool, store: &LocalStore) -> Result<(), StateError> {
+    let live = store.worktrees()?;
+    let cleared =
+        clear_logs(pool, &live).and_then(|()| clear_locks(pool, &live)).and_then(|()| clear_unfinished(pool));
+    if let Err(error) = cleared {
+        tracing::debug!(%error, "leftovers stay");
+    }
+    Ok(())
+}
+
+/// Logs stay as long as rescues do, and as long as their worktree.
+fn clear_logs(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
+    for path in older_than(&pool.logs(), pool.settings().rescue.keep.max(DAY))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let of_live = |record: &WorktreeRecord| name.starts_with(&format!("{}.log", record.name));
+        if name.contains(".log") && !live.iter().any(of_live) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A lock file whose worktree was never recorded, or went while somebody looked at it.
+fn clear_locks(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
+    for path in older_than(&pool.locks(), DAY)? {
+        let id = path.file_stem().and_then(|stem| stem.to_str()?.parse::<WorktreeId>().ok());
+        let Some(id) = id.filter(|id| !live.iter().any(|record| record.id == *id)) else { continue };
+        if path.extension().is_some_and(|extension| extension == "owner") {
+            let lock = pool.lock_worktree(&id).map_err(io::Error::other)?;
+            lock.map_or(Ok(()), |WorktreeLock(lock)| lock.remove())?;
+        } else {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Administrative directories, copies of an index and archives that a crash cut short.
+fn clear_unfinished(pool: &Pool) -> io::Result<()> {
+    if let Some(before) = SystemTime::now().checked_sub(DAY) {
+        git::sweep_leftovers(pool.repository(), before)?;
+    }
+    let retired = older_than(pool.state_dir(), DAY)?.into_iter();
+    for path in retired.filter(|path| is_retired(path)) {
+        fs::remove_dir_all(&path)?;
+    }
+    // Their writers hold them locked.
+    files::remove_leftovers(&pool.rescues()).map(drop)
+}
+
+fn is_retired(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("old-"))
+}
+
+fn older_than(directory: &Path, age: Duration) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let modified = entry.metadata()?.modified()?;
+        if modified.elapsed().is_ok_and(|elapsed| elapsed >= age) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}

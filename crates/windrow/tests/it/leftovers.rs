@@ -1,0 +1,50 @@
+//! What nobody comes back for goes by its age, and nothing else does.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use crate::pool::{acquire, put, repository, windrow};
+
+fn age(path: &Path, days: u64) {
+    let then = SystemTime::now() - Duration::from_secs(days * 86_400);
+    File::open(path).unwrap().set_modified(then).unwrap();
+}
+
+#[test]
+fn old_logs_locks_and_unfinished_directories_go() {
+    let repo = repository();
+    windrow(&repo, &["run", "--name", "gone", "--log", "--", "echo", "hello"]);
+    windrow(&repo, &["run", "--name", "young", "--log", "--", "echo", "hello"]);
+    let live = acquire(&repo, &["--name", "live"]);
+    let state = repo.git_dir().join("windrow");
+    put(&state.join("logs/live.log"), "of one that is there");
+    put(&state.join("locks/0191f877e81372c080490fde8e8d7200.owner"), "");
+    put(&state.join("locks/0191f877e81372c080490fde8e8d7201.owner"), "");
+    for directory in ["new-a", "old-a", "tmp-a", "old-young"] {
+        fs::create_dir(state.join(directory)).unwrap();
+    }
+    for old in [
+        "logs/gone.log",
+        "logs/live.log",
+        "locks/0191f877e81372c080490fde8e8d7200.owner",
+        "new-a",
+        "old-a",
+        "tmp-a",
+    ] {
+        age(&state.join(old), 15);
+    }
+    windrow(&repo, &["renew", "live"]);
+    windrow(&repo, &["run", "--", "true"]);
+    for gone in ["logs/gone.log", "locks/0191f877e81372c080490fde8e8d7200.owner", "new-a", "old-a", "tmp-a"] {
+        assert!(!state.join(gone).exists(), "{gone} is still there");
+    }
+    for stays in
+        ["logs/young.log", "logs/live.log", "locks/0191f877e81372c080490fde8e8d7201.owner", "old-young"]
+    {
+        assert!(state.join(stays).exists(), "{stays} is gone");
+    }
+    assert!(live.path.join(".git").exists());
+}
