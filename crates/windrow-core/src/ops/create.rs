@@ -17,7 +17,7 @@ use std::{
 };
 
 use windrow_model::{
-    BranchOrigin, Checkout, SpaceNeed, TreeEntry, WorktreeEvent, WorktreeRecord, check_space,
+    BranchOrigin, Checkout, SpaceNeed, SpaceShortage, TreeEntry, WorktreeEvent, WorktreeRecord, check_space,
 };
 
 use super::{
@@ -99,14 +99,27 @@ fn check_room(
     entries: &[TreeEntry],
 ) -> Result<(), CreateError> {
     const USUAL: u64 = 64 << 10;
+    let files = entries.len() as u64;
+    let generous = SpaceNeed { bytes: files.saturating_mul(USUAL), files };
+    let Err(_) = room_for(pool, record, &generous)? else { return Ok(()) };
+    let need = SpaceNeed { bytes: objects.sizes(entries)?.iter().sum(), files };
+    let Err(_) = room_for(pool, record, &need)? else { return Ok(()) };
+    // What is in the trash is only waiting for an idle moment.
+    let trash = Pool::trash_of(record);
+    fs::empty_trash(&trash).map_err(StateError::from)?;
+    let shortage = room_for(pool, record, &need)?;
+    shortage.map_err(|shortage| CreateError::Space { path: record.path.clone(), shortage })
+}
+
+fn room_for(
+    pool: &Pool,
+    record: &WorktreeRecord,
+    need: &SpaceNeed,
+) -> Result<Result<(), SpaceShortage>, CreateError> {
     let near = existing_ancestor(&record.path);
     let guard =
         fs::space(near, pool.settings().pool.min_free_bytes).map_err(|source| io_error(near, source))?;
-    let files = entries.len() as u64;
-    let generous = SpaceNeed { bytes: files.saturating_mul(USUAL), files };
-    let Err(_) = check_space(&generous, &guard) else { return Ok(()) };
-    let need = SpaceNeed { bytes: objects.sizes(entries)?.iter().sum(), files };
-    check_space(&need, &guard).map_err(|shortage| CreateError::Space { path: record.path.clone(), shortage })
+    Ok(check_space(need, &guard))
 }
 
 fn existing_ancestor(path: &Path) -> &Path {

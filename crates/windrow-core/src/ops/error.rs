@@ -57,6 +57,9 @@ pub enum StateError {
         #[source]
         source: io::Error,
     },
+    /// The trash cannot be emptied.
+    #[error(transparent)]
+    Trash(#[from] fs::TrashError),
     /// What a dead command left behind cannot be ended.
     #[error(transparent)]
     Kill(#[from] process::KillError),
@@ -177,6 +180,12 @@ pub enum AcquireError {
     BranchExists {
         /// The branch.
         branch: BranchName,
+    },
+    /// The worktree is there, on another branch than the one asked for.
+    #[error("worktree `{name}` is there already, on another branch than the one asked for")]
+    OtherBranch {
+        /// The worktree.
+        name: WorktreeName,
     },
     /// Somebody who lives holds the key.
     #[error("key `{key}` is held by {holder}")]

@@ -52,6 +52,9 @@ pub(super) fn try_resume(
 ) -> Result<Option<Resumed>, AcquireError> {
     let Some((worktree, lease)) = known(store, request)? else { return Ok(None) };
     let situation = situation_of(pool, &worktree, lease.as_ref(), holder)?;
+    if worktree.state != WorktreeState::Gone {
+        refuse_other_branch(request, &worktree)?;
+    }
     match (decide_key(situation), lease) {
         (KeyDecision::New, _) => Ok(None),
         (KeyDecision::NewOnBranch, _) => Ok(on_branch(pool, request, &worktree)?),
@@ -62,6 +65,16 @@ pub(super) fn try_resume(
         }
         (_, lease) => Err(refuse(request, &worktree, lease.as_ref())),
     }
+}
+
+/// A worktree that is in place is on its branch; asking for another one is a mistake, not something to pass over.
+fn refuse_other_branch(request: &AcquireRequest, worktree: &WorktreeRecord) -> Result<(), AcquireError> {
+    let agrees = match &request.branch {
+        BranchRequest::Template => true,
+        BranchRequest::Detached => worktree.checkout.branch().is_none(),
+        BranchRequest::Named(branch) => worktree.checkout.branch() == Some(branch),
+    };
+    if agrees { Ok(()) } else { Err(AcquireError::OtherBranch { name: worktree.name.clone() }) }
 }
 
 /// The worktree that the key or the name stands for, with its live lease.

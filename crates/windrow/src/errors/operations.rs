@@ -23,6 +23,7 @@ impl Classify for StateError {
         match self {
             Self::Store(error) => error.kind(),
             Self::Directory(error) => error.kind(),
+            Self::Trash(error) => error.kind(),
             Self::Io { path, source } => Kind::io(source).path(path),
             Self::Copied { path } => Kind::new(Code::StateUnusable)
                 .path(path)
@@ -77,6 +78,9 @@ impl Classify for AcquireError {
             Self::BranchInUse { branch, path } => {
                 Kind::new(Code::Conflict).branch(branch).path(path).hint("choose another `--branch`")
             }
+            Self::OtherBranch { name } => Kind::new(Code::Conflict)
+                .worktree(name)
+                .hint("leave out `--branch` and `--detach` to go on in it, or choose another `--name`"),
             Self::BranchExists { branch } => Kind::new(Code::Conflict)
                 .branch(branch)
                 .hint("leave out `--base`, or choose another `--branch`"),

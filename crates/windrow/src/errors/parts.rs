@@ -2,7 +2,7 @@
 
 use windrow_core::{
     config::ConfigError,
-    fs::{ArchiveError, CarryError, DirectoryError, MaterialiseError, PatternError, ScanError},
+    fs::{ArchiveError, CarryError, DirectoryError, MaterialiseError, PatternError, ScanError, TrashError},
     process::{KillError, LockError, SuperviseError},
     store::StoreError,
 };
@@ -81,6 +81,17 @@ impl Classify for LockError {
             Self::Held { path } => Kind::new(Code::Busy).path(path),
             Self::NotAFile { path } => Kind::new(Code::StateUnusable).path(path),
             Self::Open { path, source } | Self::Lock { path, source } => Kind::io(source).path(path),
+        }
+    }
+}
+
+impl Classify for TrashError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Label { .. } => Kind::new(Code::Internal),
+            Self::Directory(error) => error.kind(),
+            Self::OtherFilesystem { path } => Kind::new(Code::StateUnusable).path(path),
+            Self::Move { path, source } | Self::List { path, source } => Kind::io(source).path(path),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::fs;
 use windrow_testkit::{Running, TestRepo, assert_same, poll_for, poll_until};
 
 use crate::pool::{
-    Lease, SOON, acquire, holder, nudge, outlast, record, refused, repository, rescues, restore, state,
-    windrow,
+    Lease, SOON, acquire, everything, holder, nudge, outlast, pool_root, record, refused, repository,
+    rescues, restore, state, windrow,
 };
 
 #[test]
@@ -266,4 +266,18 @@ fn callers_of_one_key_at_once_get_one_worktree() {
     assert_eq!(paths.len(), 1, "{paths:?}");
     let lease: Lease = acquire(&repo, &["--key", "T-1"]);
     assert_eq!(Some(lease.path.as_path()), paths[0].as_str().map(std::path::Path::new));
+}
+
+#[test]
+fn a_kept_worktree_is_not_handed_out_for_another_branch() {
+    let repo = repository();
+    windrow(&repo, &["run", "--name", "fern", "--keep", "1h", "--", "true"]);
+    let before = everything(&pool_root(&repo).join("fern"));
+    let error = refused(&repo, 65, &["acquire", "--name", "fern", "--branch", "other"]);
+    assert!(error["message"].as_str().unwrap().contains("another branch"), "{error}");
+    refused(&repo, 65, &["acquire", "--name", "fern", "--detach"]);
+    assert_eq!(state(&repo, "fern"), "kept");
+    assert_same(&before, &everything(&pool_root(&repo).join("fern")));
+    let same = acquire(&repo, &["--name", "fern", "--branch", "windrow/fern"]);
+    assert_eq!(same.path, pool_root(&repo).join("fern"));
 }
