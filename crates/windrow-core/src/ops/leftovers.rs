@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use jiff::{SignedDuration, Timestamp};
 use windrow_model::{WorktreeId, WorktreeRecord};
 
 use super::{
@@ -19,14 +20,36 @@ use crate::{fs as files, git, store::LocalStore};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// How long the history of what is gone is kept.
+const HISTORY: Duration = Duration::from_secs(90 * 86_400);
+
+/// The day on which old history was last forgotten.
+const META_FORGOT: &str = "forgot";
+
 /// Removes what is left over. What cannot be removed is left for the next time.
-pub(super) fn clear(pool: &Pool, store: &LocalStore) -> Result<(), StateError> {
+pub(super) fn clear(pool: &Pool, store: &mut LocalStore) -> Result<(), StateError> {
+    forget(store, Pool::now())?;
     let live = store.worktrees()?;
     let cleared =
         clear_logs(pool, &live).and_then(|()| clear_locks(pool, &live)).and_then(|()| clear_unfinished(pool));
     if let Err(error) = cleared {
         tracing::debug!(%error, "leftovers stay");
     }
+    Ok(())
+}
+
+/// Forgets old history, once a day, so that it costs no command more than a look.
+fn forget(store: &mut LocalStore, now: Timestamp) -> Result<(), StateError> {
+    let today = (now.as_second() / 86_400).to_string();
+    if store.meta(META_FORGOT)?.is_some_and(|last| last == today) {
+        return Ok(());
+    }
+    let before =
+        now.checked_sub(SignedDuration::try_from(HISTORY).unwrap_or_default()).unwrap_or(Timestamp::MIN);
+    store.transaction(|tx| {
+        tx.forget(before)?;
+        tx.set_meta(META_FORGOT, &today)
+    })?;
     Ok(())
 }
 

@@ -48,3 +48,28 @@ fn old_logs_locks_and_unfinished_directories_go() {
     }
     assert!(live.path.join(".git").exists());
 }
+
+#[test]
+fn the_history_of_what_is_gone_is_forgotten_after_a_season() {
+    let repo = repository();
+    windrow(&repo, &["run", "--name", "ancient", "--", "true"]);
+    windrow(&repo, &["run", "--name", "recent", "--", "true"]);
+    let database = rusqlite::Connection::open(repo.git_dir().join("windrow/state.db")).unwrap();
+    let season = 91_i64 * 86_400 * 1_000_000;
+    for (table, column, of) in [("events", "at", "worktree"), ("worktrees", "gone_at", "name")] {
+        let age = format!("UPDATE {table} SET {column} = {column} - {season} WHERE {of} = 'ancient'");
+        database.execute(&age, []).unwrap();
+    }
+    let leases = "UPDATE leases SET ended_at = ended_at - ?1 WHERE worktree IN
+        (SELECT id FROM worktrees WHERE name = 'ancient')";
+    database.execute(leases, [season]).unwrap();
+    database.execute("DELETE FROM meta WHERE key = 'forgot'", []).unwrap();
+    windrow(&repo, &["run", "--", "true"]);
+    let known = |name: &str| {
+        let count = "SELECT (SELECT count(*) FROM events WHERE worktree = ?1)
+            + (SELECT count(*) FROM worktrees WHERE name = ?1)";
+        database.query_row(count, [name], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(known("ancient"), 0);
+    assert!(known("recent") > 0);
+}
