@@ -140,7 +140,9 @@ fn commits_are_counted_and_named() {
 #[test]
 fn stragglers_are_ended_and_named() {
     let repo = repo();
-    let outcome = repo.windrow(["run", "--name", "fern", "--", "sh", "-c", "sleep 600 & exit 0"]).run();
+    // Until its exec the child is called what its parent is.
+    let script = "sleep 600 & until grep -q sleep /proc/$!/comm; do :; done";
+    let outcome = repo.windrow(["run", "--name", "fern", "--", "sh", "-c", script]).run();
     let told = outcome.assert_success().stderr_text();
     assert!(told.contains("ended  1 process left behind: ") && told.contains(" sleep"), "{told}");
 }
