@@ -14,7 +14,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::{
-        ffi::OsStrExt,
+        ffi::{OsStrExt, OsStringExt},
         fs::{DirBuilderExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
@@ -203,6 +203,34 @@ pub fn write_dot_git(worktree: &Path, admin: &Path) -> io::Result<()> {
     text.extend_from_slice(admin.as_os_str().as_bytes());
     text.push(b'\n');
     write_new(&worktree.join(".git"), &text)
+}
+
+/// Hides a registered worktree from every git that looks from now on, before its directory is taken out of the registry.
+///
+/// A git that is listing worktrees reads `gitdir` first and passes over a directory without one; but it dies when the
+/// directory vanishes after that. So the file goes first, and the directory when those who had read it are through. The lock
+/// in it keeps `git worktree prune` away meanwhile. *Source*: `get_linked_worktree` in git's worktree.c.
+///
+/// # Errors
+/// The file system refuses.
+pub fn hide_admin(admin: &Path) -> io::Result<()> {
+    match fs::remove_file(admin.join("gitdir")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Undoes [`hide_admin`] for the worktree at `worktree`.
+///
+/// # Errors
+/// The file system refuses.
+pub fn show_admin(admin: &Path, worktree: &Path) -> io::Result<()> {
+    let mut text = worktree.join(".git").into_os_string().into_vec();
+    text.push(b'\n');
+    match write_new(&admin.join("gitdir"), &text) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Takes an administrative directory out of the registry by one rename to `to`, and removes the registry when it is empty.

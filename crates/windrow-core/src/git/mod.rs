@@ -39,7 +39,8 @@ mod worktrees;
 mod tests;
 
 pub use admin::{
-    AdminError, AdminHead, AdminRequest, PreparedAdmin, prepare, retire_admin, sweep_leftovers, write_dot_git,
+    AdminError, AdminHead, AdminRequest, PreparedAdmin, hide_admin, prepare, retire_admin, show_admin,
+    sweep_leftovers, write_dot_git,
 };
 pub use attributes::{AttributesError, WhyGit, needs_git};
 pub use changes::{TreeChange, tree_changes};

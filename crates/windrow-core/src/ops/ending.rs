@@ -59,13 +59,19 @@ pub(super) fn finish(
     let head = rescued.as_ref().and_then(|rescued| rescued.survey.head);
     let summary =
         head.or(tip).map_or_else(|| Ok(WorkSummary::default()), |tip| summarise(pool, &worktree, &tip))?;
+    if let Err(reason) = hide(pool, &worktree, present) {
+        return quarantine(store, worktree, lease, reason);
+    }
     prove_rescue(store, &worktree, rescued.as_ref())?;
     // What is in progress goes back to its branch at the end, even to an empty one.
     let under_way = rescued.as_ref().is_some_and(|saved| !saved.survey.operations.operations.is_empty());
     let disposable = tip.filter(|_| !(under_way && work == WorkPolicy::Rescue));
     let branch = match remove(pool, &worktree, disposable, present) {
         Ok(branch) => branch,
-        Err(Removal::Refused(reason)) => return quarantine(store, worktree, lease, reason),
+        Err(Removal::Refused(reason)) => {
+            show_again(&worktree);
+            return quarantine(store, worktree, lease, reason);
+        }
         Err(Removal::State(error)) => return Err(error.into()),
     };
     let branch = match (branch, &worktree.checkout, tip) {
@@ -151,7 +157,25 @@ impl From<StateError> for Removal {
     }
 }
 
-/// Moves the files into the trash and takes the registration and, by policy, the branch away.
+/// Hides the registration from other gits, so that none is reading it any more when it goes: saving the proof of the rescue
+/// takes longer than a git needs for what it has read.
+fn hide(pool: &Pool, worktree: &WorktreeRecord, present: Presence) -> Result<(), String> {
+    if !matches!(present, Presence::Whole | Presence::Registration) {
+        return Ok(());
+    }
+    let _lock = pool.lock_repository().map_err(|error| chain(&error))?;
+    git::hide_admin(&worktree.admin).map_err(|error| format!("`{}`: {error}", worktree.admin.display()))
+}
+
+fn show_again(worktree: &WorktreeRecord) {
+    if worktree.admin.is_dir()
+        && let Err(error) = git::show_admin(&worktree.admin, &worktree.path)
+    {
+        tracing::warn!(%error, admin = %worktree.admin.display(), "git does not list a worktree that stays");
+    }
+}
+
+/// Moves the files into the trash and takes the branch, by policy, and last the registration away.
 fn remove(
     pool: &Pool,
     worktree: &WorktreeRecord,
@@ -166,10 +190,11 @@ fn remove(
         fs::move_to_trash(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
             .map_err(|error| Removal::Refused(chain(&error)))?;
     }
+    let branch = dispose_of_branch(pool, worktree, tip);
     if matches!(present, Presence::Whole | Presence::Registration) {
         pool.retire_admin(&worktree.admin).map_err(|error| Removal::Refused(chain(&error)))?;
     }
-    Ok(dispose_of_branch(pool, worktree, tip))
+    Ok(branch)
 }
 
 /// Where the branch is that this worktree was given; already known when HEAD still is on it.

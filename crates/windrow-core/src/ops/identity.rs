@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use windrow_model::WorktreeRecord;
+use windrow_model::{WorktreeRecord, WorktreeState};
 
 use super::pool::Pool;
 use crate::{fs, git};
@@ -87,10 +87,14 @@ fn registration(pool: &Pool, record: &WorktreeRecord) -> Result<Presence, String
     if !facts.commondir.is_some_and(|found| same_path(&admin.join(found), common)) {
         return Err(format!("`{}` names another repository", admin.display()));
     }
-    if facts.gitdir.is_none_or(|found| found != record.path.join(".git")) {
-        return Err(format!("`{}` names another directory", admin.display()));
+    match facts.gitdir {
+        Some(found) if found == record.path.join(".git") => Ok(Presence::Ours),
+        // Hidden on its way out.
+        None if matches!(record.state, WorktreeState::Releasing | WorktreeState::Removing) => {
+            Ok(Presence::Ours)
+        }
+        _ => Err(format!("`{}` names another directory", admin.display())),
     }
-    Ok(Presence::Ours)
 }
 
 /// Like [`prove`], for a worktree that is to go: one that the user locked may be used but not removed.

@@ -169,14 +169,14 @@ fn keep_for(
 fn give_back(
     pool: &Pool,
     store: &mut LocalStore,
-    worktree: WorktreeRecord,
+    mut worktree: WorktreeRecord,
     lease: Option<LeaseRecord>,
     work: WorkPolicy,
 ) -> Result<Released, ReleaseError> {
     if !matches!(worktree.state, WorktreeState::Releasing | WorktreeState::Removing) {
         let began =
             store.transaction(|tx| tx.advance(worktree.id, WorktreeEvent::ReleaseBegan, Pool::now(), ""));
-        began.map_err(|error: StoreError| StateError::from(error))?;
+        worktree.state = began.map_err(|error: StoreError| StateError::from(error))?;
     }
     ending::finish(pool, store, worktree, lease, work)
 }
