@@ -32,6 +32,13 @@ pub(super) fn place_of(pool: &Pool, name: &WorktreeName) -> Place {
     }
 }
 
+/// The trash beside new worktrees.
+pub(super) fn trash(pool: &Pool) -> Option<PathBuf> {
+    // With the usual templates every name leads to the same place; with others there is nothing at this one.
+    let place = place_of(pool, &"any".parse().ok()?);
+    Some(place.path.parent()?.join(".trash"))
+}
+
 /// Why a worktree cannot go where the template says, in words; something that lies in the way is the user's to move.
 fn objection(pool: &Pool, wanted: &Path) -> Option<String> {
     if seen_by_superproject(pool, wanted) {

@@ -202,7 +202,7 @@ fn take_over(
 ) -> Result<Resumed, AcquireError> {
     let lock = pool.lock_worktree(&worktree.id)?.ok_or_else(|| refuse(request, &worktree, Some(&lease)))?;
     if lease.reaper.is_some() {
-        let grace = pool.settings().run.grace;
+        let grace = pool.settings().run.grace.min(process::ABANDONED_GRACE);
         process::kill_tree(&pool.occupancy_path(&worktree.id), grace).map_err(StateError::from)?;
     }
     let occupants = liveness::occupants(&worktree)?;

@@ -5,12 +5,16 @@
 //! afterwards, and the sweeper looks at the trash again after it gave the lock up: so nothing stays behind unnoticed, and
 //! nobody starts a sweeper in vain.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use windrow_model::WorktreeRecord;
 
 use super::{
     error::{StateError, SweepError},
+    place,
     pool::Pool,
 };
 use crate::{
@@ -30,12 +34,18 @@ pub(super) fn in_background(pool: &Pool, worktree: &WorktreeRecord) {
     }
 }
 
-fn start(pool: &Pool, trash: &Path) -> std::io::Result<()> {
-    if process::is_free(&lock_of(trash)).is_ok_and(|state| state == LockState::Held) {
+/// Starts a sweeper unless one is at work.
+pub(super) fn start(pool: &Pool, trash: &Path) -> std::io::Result<()> {
+    if is_at_work(trash) {
         return Ok(());
     }
     let arguments = [SWEEP_COMMAND.into(), trash.as_os_str().to_owned()];
-    process::spawn_detached(&pool.environment.helper, &arguments)
+    process::spawn_detached(&pool.environment.helper, &arguments, &[])
+}
+
+/// Tells whether a sweeper is at work.
+pub(super) fn is_at_work(trash: &Path) -> bool {
+    process::is_free(&lock_of(trash)).is_ok_and(|state| state == LockState::Held)
 }
 
 /// Empties a trash directory at low priority; what the hidden subcommand does.
@@ -65,12 +75,16 @@ fn lock_of(trash: &Path) -> PathBuf {
     trash.join("sweep.lock")
 }
 
+/// Where trash may lie: beside the worktrees, and where the next one would be made, because the last one may be gone.
+pub(super) fn directories(pool: &Pool, worktrees: &[WorktreeRecord]) -> BTreeSet<PathBuf> {
+    let mut found: BTreeSet<_> = worktrees.iter().map(Pool::trash_of).collect();
+    found.extend(place::trash(pool));
+    found
+}
+
 /// Starts sweepers for trash that a former command left behind.
 pub(super) fn leftovers(pool: &Pool, store: &LocalStore) -> Result<(), StateError> {
-    let mut directories: Vec<_> = store.worktrees()?.iter().map(Pool::trash_of).collect();
-    directories.sort();
-    directories.dedup();
-    for trash in directories {
+    for trash in directories(pool, &store.worktrees()?) {
         if fs::has_trash(&trash) {
             let _ = start(pool, &trash);
         }

@@ -1,8 +1,9 @@
 //! Tells a process apart from every other that had or will have its number, and whether it still lives.
 
-use std::io;
+use std::{io, time::Duration};
 
 use jiff::Timestamp;
+use rustix::process::Signal;
 use windrow_model::ProcessIdentity;
 
 use super::{platform, table};
@@ -24,6 +25,14 @@ pub fn identify(pid: u32) -> io::Result<Option<ProcessIdentity>> {
         return Ok(None);
     };
     Ok(Some(row.identity(&scope()?)))
+}
+
+/// Tells how long the machine has slept since it was started; nothing where that cannot be told apart.
+///
+/// *Source*: clock_gettime(2): `CLOCK_BOOTTIME` counts suspension, `CLOCK_MONOTONIC` does not.
+#[must_use]
+pub fn suspended() -> Duration {
+    platform::suspended()
 }
 
 /// Returns the identity of the calling process.
@@ -67,6 +76,23 @@ pub fn liveness(process: &ProcessIdentity) -> io::Result<Liveness> {
     match platform::row(process.pid)? {
         Some(row) if row.running && row.start_ticks == process.start_ticks => Ok(Liveness::Alive),
         _ => Ok(Liveness::Dead),
+    }
+}
+
+/// Asks a process to end (SIGTERM); one that is gone needs no asking.
+///
+/// # Errors
+/// It belongs to somebody else or to another PID namespace, or cannot be told apart from a later process of its number.
+pub fn ask_to_end(process: &ProcessIdentity) -> io::Result<()> {
+    if liveness(process)? == Liveness::Dead {
+        return Ok(());
+    }
+    if scope()? != process.scope {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    match platform::signal(process.pid, process.start_ticks, Signal::TERM)? {
+        platform::Sent::Delivered | platform::Sent::Gone => Ok(()),
+        platform::Sent::Forbidden => Err(io::ErrorKind::PermissionDenied.into()),
     }
 }
 

@@ -15,6 +15,9 @@ use super::{cgroup, occupancy, reaper};
 /// take to leave by themselves.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// The longest grace where the manager was killed: nobody waits for an orderly end, and the worktree shall be safe soon.
+pub const ABANDONED_GRACE: Duration = Duration::from_secs(2);
+
 /// Why a tree could not be ended.
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {

@@ -39,6 +39,15 @@ pub(super) fn boot_seconds() -> io::Result<u64> {
     found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "`/proc/stat` has no time of boot"))
 }
 
+/// See [`super::suspended`].
+pub(super) fn suspended() -> std::time::Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let read = |clock| std::time::Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    // In this order: what passes in between must not count as sleep.
+    let boot = read(ClockId::Boottime);
+    boot.saturating_sub(read(ClockId::Monotonic))
+}
+
 /// The unit of start times. *Source*: sysconf(3), `_SC_CLK_TCK`.
 pub(super) fn ticks_per_second() -> u64 {
     rustix::param::clock_ticks_per_second().max(1)

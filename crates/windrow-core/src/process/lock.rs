@@ -10,9 +10,9 @@
 //! File systems: `flock` on NFS is emulated by byte-range locks and is not inherited; state does not belong there.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -95,6 +95,15 @@ impl FileLock {
         &self.path
     }
 
+    /// Writes into the lock file what others shall know about its holder, in place of what was there.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write_note(&self, note: &str) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.write_all_at(note.as_bytes(), 0)
+    }
+
     /// Deletes the lock file while it is held, then releases the lock. Who waits for it starts again with a new file.
     ///
     /// # Errors
@@ -166,6 +175,19 @@ pub fn is_free(path: &Path) -> Result<LockState, LockError> {
     }
     let _ = file.unlock();
     Ok(LockState::Free)
+}
+
+/// Reads what the holder of a lock wrote into it, at most 4 KiB; empty when there is nothing.
+///
+/// Whoever wrote it may be gone: only the lock itself says whether it is held.
+///
+/// # Errors
+/// There is no lock file, or it cannot be read.
+pub fn note_of(path: &Path) -> Result<String, LockError> {
+    let mut note = Vec::new();
+    let file = open(path, OFlags::empty())?;
+    file.take(4096).read_to_end(&mut note).map_err(|source| refused(path, source))?;
+    Ok(String::from_utf8_lossy(&note).into_owned())
 }
 
 #[derive(Clone, Copy)]

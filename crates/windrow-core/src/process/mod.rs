@@ -15,6 +15,7 @@ mod ending;
 mod identity;
 mod kill;
 mod lock;
+mod memory;
 mod occupancy;
 pub mod reaper;
 mod signals;
@@ -25,6 +26,7 @@ mod tee;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod wire;
 
 #[cfg(target_os = "linux")]
@@ -35,10 +37,15 @@ mod platform;
 mod platform;
 
 pub use ending::{EndedBy, Straggler};
-pub use identity::{Ancestor, Liveness, ancestors, boot_id, identify, identify_self, liveness, started_at};
-pub use kill::{KillError, kill_tree};
-pub use lock::{FileLock, LockError, LockState, OccupancyLock, Wait, is_free};
+pub use identity::{
+    Ancestor, Liveness, ancestors, ask_to_end, boot_id, identify, identify_self, liveness, started_at,
+    suspended,
+};
+pub use kill::{ABANDONED_GRACE, KillError, kill_tree};
+pub use lock::{FileLock, LockError, LockState, OccupancyLock, Wait, is_free, note_of};
+pub use memory::give_memory_back;
 pub use occupancy::{Occupant, OccupiedBy, holders_of, occupants};
 pub use spawn::spawn_detached;
 pub use supervise::{Ended, Exit, Output, Started, SuperviseError, SuperviseRequest, supervise};
-pub use tee::TeeTarget;
+pub use tee::{RotatedLog, TeeTarget};
+pub use watch::{Watch, Watched, Woken};

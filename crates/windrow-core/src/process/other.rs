@@ -26,6 +26,10 @@ pub(super) fn boot_seconds() -> io::Result<u64> {
     Err(unsupported())
 }
 
+pub(super) fn suspended() -> std::time::Duration {
+    std::time::Duration::ZERO
+}
+
 pub(super) fn ticks_per_second() -> u64 {
     1
 }

@@ -21,6 +21,7 @@ use signal_hook::consts::SIGTERM;
 
 use super::cgroup::ControlGroup;
 use super::ending::{Hunt, Round, Straggler};
+use super::kill::ABANDONED_GRACE;
 use super::signals::Signals;
 use super::supervise::Exit;
 use super::table::{self, Row};
@@ -274,7 +275,8 @@ impl Reaper {
     /// Ends all that is left: TERM, the grace, then KILL until there is no child any more.
     fn end_tree(&mut self) -> Vec<Straggler> {
         let mut hunt = Hunt::default();
-        let kill_from = Instant::now() + self.grace;
+        let grace = if self.manager { self.grace } else { self.grace.min(ABANDONED_GRACE) };
+        let kill_from = Instant::now() + grace;
         let mut stuck_since = None;
         let mut pause = Duration::from_millis(1);
         while self.reap() == Children::Some {

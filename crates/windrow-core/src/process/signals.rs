@@ -28,12 +28,18 @@ const OUTLIVED: [i32; 12] = [
 ];
 
 /// Arrived signals, one entry per kind.
+#[derive(Debug)]
 pub(super) struct Signals(SignalDelivery<UnixStream, SignalOnly>);
 
 impl Signals {
     /// For the reaper: takes everything that can be taken.
     pub(super) fn outlive() -> io::Result<Self> {
         Self::watch(&OUTLIVED)
+    }
+
+    /// For a process in the background: takes what asks it to go.
+    pub(super) fn farewell() -> io::Result<Self> {
+        Self::watch(&[SIGTERM, SIGINT, SIGHUP])
     }
 
     fn watch(signals: &[i32]) -> io::Result<Self> {

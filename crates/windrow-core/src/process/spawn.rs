@@ -11,6 +11,7 @@ use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::io::FdFlags;
 
+use super::platform;
 use super::wire::{Spec, TerminalUse};
 
 /// What the reaper (and through it the command) gets as standard output and error.
@@ -28,23 +29,46 @@ pub(super) enum Group {
     Background,
 }
 
-/// Starts `program` in a session of its own with no terminal, no streams and an empty environment, and does not wait for it.
+/// Starts `program` in a session of its own with no terminal, no streams, no other descriptor and nothing but `env`, and does
+/// not wait for it.
+///
+/// Descriptors that our caller left open to us are not handed on on Linux; elsewhere they cannot be listed.
 ///
 /// # Errors
 /// The program cannot be started.
-pub fn spawn_detached(program: &Path, args: &[std::ffi::OsString]) -> io::Result<()> {
+pub fn spawn_detached(
+    program: &Path,
+    args: &[std::ffi::OsString],
+    env: &[(std::ffi::OsString, std::ffi::OsString)],
+) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts commands")]
     let mut command = Command::new(program);
     command.args(args).env_clear().current_dir("/");
+    command.envs(env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    #[expect(unsafe_code, reason = "one system call between fork and exec, no allocation")]
+    let open = platform::own_descriptors().unwrap_or_default();
+    let prepare = move || {
+        for descriptor in open.iter().filter(|descriptor| **descriptor > 2) {
+            close_on_exec(*descriptor);
+        }
+        Ok(rustix::process::setsid().map(drop)?)
+    };
+    #[expect(unsafe_code, reason = "only system calls between fork and exec, no allocation")]
     unsafe {
-        command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?));
+        command.pre_exec(prepare);
     }
     let mut child = command.spawn()?;
     // A caller that lives on must not collect zombies; one that ends leaves the child to init.
     std::thread::spawn(move || child.wait());
     Ok(())
+}
+
+/// Keeps one descriptor from the program that is about to run; one that is closed by now needs nothing.
+fn close_on_exec(descriptor: i32) {
+    #[expect(unsafe_code, reason = "fcntl sets a flag of a number and touches no memory")]
+    unsafe {
+        libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+    }
 }
 
 /// Starts `helper` with `args` and the numbers of `inherited` descriptors, and an empty environment.

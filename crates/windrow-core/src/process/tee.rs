@@ -28,7 +28,7 @@ pub struct TeeTarget {
 
 /// Copies streams until they end.
 pub(super) struct Tee {
-    log: Log,
+    log: RotatedLog,
     /// Why the log is not written any more; the output itself goes on.
     lost: Option<io::Error>,
     streams: Vec<Stream>,
@@ -42,7 +42,7 @@ struct Stream {
 
 impl Tee {
     pub(super) fn open(target: &TeeTarget) -> io::Result<Self> {
-        Ok(Self { log: Log::open(target)?, lost: None, streams: Vec::new() })
+        Ok(Self { log: RotatedLog::open(target)?, lost: None, streams: Vec::new() })
     }
 
     /// Adds a stream that ends in `sink`; returns the end that the command writes to.
@@ -101,7 +101,7 @@ impl Stream {
         }
     }
 
-    fn advance(&mut self, log: &mut Log, lost: &mut Option<io::Error>) -> io::Result<State> {
+    fn advance(&mut self, log: &mut RotatedLog, lost: &mut Option<io::Error>) -> io::Result<State> {
         if !self.pending.is_empty() {
             let count = self.pending.len().min(CHUNK);
             match rustix::io::write(self.sink, &self.pending[..count]) {
@@ -126,19 +126,29 @@ impl Stream {
     }
 }
 
-struct Log {
+/// A log file that is put aside when it is full.
+#[derive(Debug)]
+pub struct RotatedLog {
     target: TeeTarget,
     file: File,
     size: u64,
 }
 
-impl Log {
-    fn open(target: &TeeTarget) -> io::Result<Self> {
+impl RotatedLog {
+    /// Opens the log to append to it.
+    ///
+    /// # Errors
+    /// It cannot be opened or created.
+    pub fn open(target: &TeeTarget) -> io::Result<Self> {
         let file = open(&target.path)?;
         Ok(Self { size: file.metadata()?.len(), file, target: target.clone() })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Appends `bytes` as a whole, in a new file if the present one has no room for them.
+    ///
+    /// # Errors
+    /// The log cannot be written or rotated.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         use std::io::Write as _;
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let full = self.target.max_bytes > 0 && self.size.saturating_add(length) > self.target.max_bytes;
