@@ -32,6 +32,7 @@ mod resume;
 mod run;
 mod select;
 mod survey;
+mod suspension;
 mod sweep;
 mod terms;
 mod variables;

@@ -22,7 +22,7 @@ use super::{
     outcome::WorktreeFate,
     pool::Pool,
     request::{AcquireRequest, WorkPolicy},
-    rescues, sweep,
+    rescues, suspension, sweep,
 };
 use crate::{
     process,
@@ -71,6 +71,7 @@ pub(super) fn before(
     spare: &Spare,
     observer: &mut dyn Observer,
 ) -> Result<(), StateError> {
+    suspension::make_up_for(store, process::suspended())?;
     for record in store.worktrees()? {
         match look_after(pool, store, spare, &record) {
             Ok(Some(notice)) => observer.notice(&notice),
@@ -168,7 +169,8 @@ fn end(
 ) -> Result<(String, WorktreeFate), Box<dyn std::error::Error>> {
     let lease = store.live_lease_of(record.id)?;
     if lease.as_ref().is_some_and(|lease| lease.reaper.is_some()) {
-        process::kill_tree(&pool.occupancy_path(&record.id), pool.settings().run.grace)?;
+        let grace = pool.settings().run.grace.min(process::ABANDONED_GRACE);
+        process::kill_tree(&pool.occupancy_path(&record.id), grace)?;
     }
     if matches!(record.state, WorktreeState::Leased | WorktreeState::Kept) {
         let began = store.transaction(|tx| {

@@ -1,5 +1,7 @@
 //! Changes to leases; each one by a holder carries its fence.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rusqlite::params;
 use windrow_model::{EventKind, Fence, Holder, LeaseId, LeaseRecord, NewEvent, ProcessIdentity, WorktreeId};
@@ -53,6 +55,19 @@ impl Tx<'_> {
             params![id.to_string(), expires_at.map(Timestamp::as_microsecond)],
         )?;
         self.tell(EventKind::LeaseRenewed, lease.worktree, id, now)
+    }
+
+    /// Moves every end by time, of live leases and of kept worktrees, `by` later.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn postpone(&mut self, by: Duration) -> Result<(), StoreError> {
+        let by = rows::duration_column(by);
+        let latest = Timestamp::MAX.as_microsecond();
+        let leases = "UPDATE leases SET expires_at = MIN(expires_at + ?1, ?2) WHERE ended_at IS NULL";
+        self.database().write("postpone expiries", leases, params![by, latest])?;
+        let kept = "UPDATE worktrees SET keep_until = MIN(keep_until + ?1, ?2) WHERE state = 'kept'";
+        self.database().write("postpone ends of keeping", kept, params![by, latest]).map(drop)
     }
 
     /// Gives a live lease whose holder is proven dead to a new holder under a higher fence; the reaper is forgotten.
