@@ -47,6 +47,7 @@ fn run(repository: PathBuf, mut command: Vec<OsString>) -> Result<ExitCode, Box<
         helper: env::current_exe()?,
         config_flags: Vec::new(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        keeper: windrow_core::ops::KeeperMode::Never,
     };
     let pool = Pool::open(environment, &Locate::At(repository))?;
     let request = RunRequest::new(command.remove(0), command);

@@ -47,6 +47,8 @@ pub struct PoolSettings {
     pub min_free_bytes: u64,
     /// How long an `acquire` without a holder lasts; 1 h.
     pub ttl: Duration,
+    /// Whether a process in the background ends what is over; true.
+    pub keeper: bool,
 }
 
 impl Default for PoolSettings {
@@ -56,6 +58,7 @@ impl Default for PoolSettings {
             directory: "{repo}.windrow/{name}".to_owned(),
             min_free_bytes: 1 << 30,
             ttl: Duration::from_secs(3_600),
+            keeper: true,
         }
     }
 }

@@ -146,7 +146,8 @@ impl TestRepo {
         left.extend(children(&self.pool(), &[".trash"]));
         left.extend(children(&self.pool().join(".trash"), &["sweep.lock"]));
         left.extend(children(&state.join("locks"), &["repository", "store.lock"]));
-        for directory in ["excludes", "logs", "rescue"] {
+        left.extend(children(&state.join("logs"), &["_keeper.log"]));
+        for directory in ["excludes", "rescue"] {
             left.extend(children(&state.join(directory), &[]));
         }
         left.extend(children(&state, &STATE));

@@ -68,7 +68,14 @@ impl Surroundings {
             ("XDG_RUNTIME_DIR", "run"),
             ("TMPDIR", "tmp"),
         ];
-        let fixed = [("NO_COLOR", "1"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("GIT_CONFIG_NOSYSTEM", "1")];
+        let fixed = [
+            // Tests of the keeper switch it on; no other test shall be disturbed by one.
+            ("WINDROW_CONFIG__POOL__KEEPER", "false"),
+            ("NO_COLOR", "1"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+        ];
         let mut environment: BTreeMap<OsString, OsString> =
             places.map(|(key, name)| (key.into(), self.root.join(name).into())).into();
         environment.extend(fixed.map(|(key, value)| (key.into(), value.into())));

@@ -100,6 +100,7 @@ impl Surroundings {
             helper: self.executable.clone(),
             config_flags: config_flags.to_vec(),
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            keeper: ops::KeeperMode::OnDemand,
         }
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Raw {
     Text(String),
     /// An integer that is not negative.
     Integer(u64),
+    /// A truth value.
+    Boolean(bool),
     /// An array.
     List(Vec<Raw>),
     /// What no setting takes; the words say what it is.
@@ -44,6 +46,7 @@ impl Raw {
             DeValue::String(text) => Self::Text(text.to_string()),
             DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix())
                 .map_or(Self::Other("an integer out of range"), Self::Integer),
+            DeValue::Boolean(value) => Self::Boolean(*value),
             DeValue::Array(list) => {
                 Self::List(list.iter().map(|item| Self::from_toml(item.get_ref())).collect())
             }
@@ -65,6 +68,7 @@ impl Raw {
                 .iter()
                 .find(|item| item.text().is_none_or(|text| !is_pattern(text)))
                 .map_or_else(|| "this list".to_owned(), |item| format!("a list with {}", item.found())),
+            Self::Boolean(_) => "a boolean".to_owned(),
             Self::Other(kind) => (*kind).to_owned(),
         }
     }
@@ -89,6 +93,7 @@ pub(super) enum Field<'a> {
     Limit(&'a mut Option<u32>),
     Size(&'a mut u64),
     Duration(&'a mut Duration),
+    Switch(&'a mut bool),
     Directory(&'a mut String),
     BranchTemplate(&'a mut BranchTemplate),
     Delete(&'a mut DeleteBranch),
@@ -106,6 +111,7 @@ impl Field<'_> {
             Self::Limit(place) => *place = limit(raw)?,
             Self::Size(place) => *place = size(raw)?,
             Self::Duration(place) => *place = duration(raw)?,
+            Self::Switch(place) => *place = switch(raw)?,
             Self::Directory(place) => *place = checked(raw, is_directory_template)?,
             Self::BranchTemplate(place) => *place = raw.text()?.parse().ok()?,
             Self::Delete(place) => *place = choice(DELETE, raw)?,
@@ -124,6 +130,7 @@ impl Field<'_> {
             Self::Limit(limit) => limit.map_or_else(|| quoted(UNLIMITED), |limit| limit.to_string()),
             Self::Size(bytes) => quoted(&exact_bytes(**bytes)),
             Self::Duration(duration) => quoted(&exact_duration(**duration)),
+            Self::Switch(value) => value.to_string(),
             Self::Directory(text) => quoted(text),
             Self::BranchTemplate(template) => quoted(&template.to_string()),
             Self::Delete(value) => quoted(word(DELETE, value)),
@@ -152,6 +159,10 @@ fn limit(raw: &Raw) -> Option<Option<u32>> {
         Raw::Text(text) if text == UNLIMITED => Some(None),
         other => count(other).filter(|limit| *limit > 0).map(Some),
     }
+}
+
+fn switch(raw: &Raw) -> Option<bool> {
+    if let Raw::Boolean(value) = raw { Some(*value) } else { None }
 }
 
 fn size(raw: &Raw) -> Option<u64> {

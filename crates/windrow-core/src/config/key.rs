@@ -24,6 +24,8 @@ pub enum Kind {
     Directory,
     /// A template of a branch name, with `{name}` or `{key}`.
     BranchTemplate,
+    /// `true` or `false`.
+    Switch,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A list of patterns in gitignore syntax.
@@ -48,6 +50,7 @@ impl Kind {
                 "an absolute path or one that begins with {repo}, with {name} and without `..`".to_owned()
             }
             Self::BranchTemplate => "a branch name with {name} or {key}, and perhaps {user}".to_owned(),
+            Self::Switch => "true or false".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", words.join(", "))
@@ -168,6 +171,14 @@ static KEYS: &[KeyDoc] = &[
         "How long a lease without a holder process lasts when it is not renewed.",
     ),
     row(
+        "pool.keeper",
+        Kind::Switch,
+        "true",
+        |settings| Field::Switch(&mut settings.pool.keeper),
+        "Whether a process in the background ends what is over: the leases of dead processes, expired ones, kept \
+         worktrees. Without it the next command does so.",
+    ),
+    row(
         "branch.template",
         Kind::BranchTemplate,
         "\"windrow/{name}\"",
@@ -251,7 +262,7 @@ static KEYS: &[KeyDoc] = &[
         Kind::Duration,
         "\"5s\"",
         |settings| Field::Duration(&mut settings.run.grace),
-        "Time between TERM and KILL for what a command leaves behind.",
+        "Time between TERM and KILL for what a command leaves behind; at most two seconds when Windrow itself was killed.",
     ),
     row(
         "run.log",

@@ -39,6 +39,7 @@ pub use self::{
     error::{ConfigError, Warning},
     key::{KeyDoc, Kind, environment_name, keys},
     origin::{Origin, Place},
+    version::is_older,
 };
 
 /// Where configuration comes from; what is absent adds nothing.

@@ -11,6 +11,7 @@ pub(super) fn raw(kind: Kind, text: &str) -> Option<Raw> {
         Kind::Patterns | Kind::Directories if text.starts_with('[') => toml(text),
         Kind::Patterns | Kind::Directories => Some(Raw::List(vec![scalar(text)?])),
         Kind::Count | Kind::Limit => Some(text.parse().map(Raw::Integer).unwrap_or(scalar(text)?)),
+        Kind::Switch => Some(text.parse().map(Raw::Boolean).unwrap_or(scalar(text)?)),
         _ => scalar(text),
     }
 }

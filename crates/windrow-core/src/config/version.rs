@@ -18,6 +18,15 @@ enum Stage {
     Release,
 }
 
+/// Tells whether a program of version `this` is older than one of version `that`; what is no version is not older.
+#[must_use]
+pub fn is_older(this: &str, that: &str) -> bool {
+    match (Version::parse_program(this), Version::parse_program(that)) {
+        (Some(this), Some(that)) => this < that,
+        _ => false,
+    }
+}
+
 impl Version {
     /// Reads the version of a program, `1.2.3`, `1.2.3-dev` or `1.2.3+build`.
     pub(super) fn parse_program(text: &str) -> Option<Self> {

@@ -13,6 +13,7 @@ use super::{
     claim::{self, Claimed},
     create::{self, Built, Wanted},
     error::{AcquireError, CreateError, StateError},
+    keeper,
     lease::Lease,
     line,
     observer::Observer,
@@ -36,6 +37,16 @@ use crate::{
 /// # Errors
 /// See [`AcquireError`]; whatever was begun is undone.
 pub fn acquire<'p>(
+    pool: &'p Pool,
+    request: &AcquireRequest,
+    observer: &mut dyn Observer,
+) -> Result<Lease<'p>, AcquireError> {
+    let lease = give(pool, request, observer)?;
+    keeper::on_demand(pool);
+    Ok(lease)
+}
+
+fn give<'p>(
     pool: &'p Pool,
     request: &AcquireRequest,
     observer: &mut dyn Observer,

@@ -4,6 +4,7 @@ use windrow_model::WorktreeEvent;
 
 use super::{
     error::ReleaseError,
+    keeper,
     outcome::{Leased, Released},
     pool::{Pool, WorktreeLock},
     release,
@@ -78,8 +79,11 @@ impl Drop for Lease<'_> {
             let mark = store.transaction(|tx| tx.advance(id, WorktreeEvent::ReleaseBegan, Pool::now(), why));
             mark.map_err(|error| error.to_string())
         });
-        if let Err(error) = marked {
-            tracing::warn!(worktree = %self.leased.worktree.name, %error, "cannot mark a dropped lease");
+        match marked {
+            Ok(_) => keeper::on_demand(self.pool),
+            Err(error) => {
+                tracing::warn!(worktree = %self.leased.worktree.name, %error, "cannot mark a dropped lease");
+            }
         }
     }
 }

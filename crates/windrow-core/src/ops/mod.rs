@@ -10,6 +10,7 @@ mod create;
 mod ending;
 mod error;
 mod identity;
+mod keeper;
 mod lease;
 mod leftovers;
 mod line;
@@ -43,13 +44,14 @@ pub use error::{
     AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReleaseError, RenewError,
     RescueError, RestoreError, RunError, SelectError, StateError, SweepError,
 };
+pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
     BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, Leased, Provenance, Ran,
     Released, Restored, WorkSummary, WorktreeFate,
 };
-pub use pool::{Environment, Pool};
+pub use pool::{Environment, KeeperMode, Pool};
 pub use query::{Colour, diff, events, find, list, logs, show};
 pub use release::release;
 pub use renew::renew;

@@ -42,6 +42,19 @@ pub struct Environment {
     pub config_flags: Vec<(String, String)>,
     /// The version of the program that asks, for `min_version`.
     pub program_version: String,
+    /// Whether the helper may be started as the pool's keeper.
+    pub keeper: KeeperMode,
+}
+
+/// Whether operations start the pool's keeper, see [`super::keep`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum KeeperMode {
+    /// When they leave something that ends by itself, unless the configuration says no. The helper must answer to
+    /// [`super::KEEPER_COMMAND`].
+    OnDemand,
+    /// Never: what is over ends with the next command.
+    #[default]
+    Never,
 }
 
 impl Environment {
@@ -219,6 +232,10 @@ impl Pool {
 
     pub(super) fn worktree_lock_path(&self, id: &WorktreeId) -> PathBuf {
         self.locks().join(format!("{id}.owner"))
+    }
+
+    pub(super) fn keeper_lock(&self) -> PathBuf {
+        self.locks().join("keeper")
     }
 
     pub(super) fn occupancy_path(&self, id: &WorktreeId) -> PathBuf {

@@ -13,7 +13,7 @@ use windrow_model::{Checkout, LeaseRecord, WorktreeEvent, WorktreeRecord, Worktr
 use super::{
     ending,
     error::{ReleaseError, SelectError, StateError},
-    liveness,
+    keeper, liveness,
     observer::Unobserved,
     outcome::{BranchFate, Entry, Released, WorkSummary, WorktreeFate},
     pool::{Pool, WorktreeLock},
@@ -40,6 +40,12 @@ pub(super) fn release_locked(
     request: &ReleaseRequest,
     lock: Option<WorktreeLock>,
 ) -> Result<Released, ReleaseError> {
+    let released = end(pool, request, lock)?;
+    keeper::on_demand(pool);
+    Ok(released)
+}
+
+fn end(pool: &Pool, request: &ReleaseRequest, lock: Option<WorktreeLock>) -> Result<Released, ReleaseError> {
     let mut store = pool.store_if_any()?.ok_or_else(|| select::nothing(&request.selector))?;
     let found = select::find(&store, &request.selector)?;
     recover::before(pool, &mut store, &Spare::Worktree(found.worktree.id), &mut Unobserved)?;

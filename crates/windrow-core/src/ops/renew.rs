@@ -4,6 +4,7 @@ use windrow_model::LeaseRecord;
 
 use super::{
     error::{RenewError, StateError},
+    keeper,
     pool::Pool,
     request::RenewRequest,
     select, terms,
@@ -23,5 +24,6 @@ pub fn renew(pool: &Pool, request: &RenewRequest) -> Result<LeaseRecord, RenewEr
     let expires_at = terms::after(request.ttl.unwrap_or(pool.settings().pool.ttl));
     let renewed = store.transaction(|tx| tx.renew_lease(lease.id, lease.fence, expires_at, Pool::now()));
     renewed.map_err(|error: StoreError| StateError::from(error))?;
+    keeper::on_demand(pool);
     Ok(LeaseRecord { expires_at, ..lease })
 }

@@ -36,12 +36,12 @@ fn is_news(known: Duration, suspended: Duration) -> bool {
 
 fn postpone(tx: &mut Tx<'_>, boot: &str, suspended: Duration) -> Result<(), StoreError> {
     // Another command may have done it since we looked.
-    let known = tx.meta(META_SUSPENDED)?.and_then(|known| read(&known, boot));
-    if let Some(known) = known.filter(|known| is_news(*known, suspended)) {
-        tx.postpone(suspended.saturating_sub(known))?;
+    match tx.meta(META_SUSPENDED)?.and_then(|known| read(&known, boot)) {
+        Some(known) if !is_news(known, suspended) => return Ok(()),
+        Some(known) => tx.postpone(suspended.saturating_sub(known))?,
+        None => {}
     }
-    let most = known.map_or(suspended, |known| known.max(suspended));
-    tx.set_meta(META_SUSPENDED, &format!("{boot} {}", most.as_micros()))
+    tx.set_meta(META_SUSPENDED, &format!("{boot} {}", suspended.as_micros()))
 }
 
 /// The sleep that is made up for, if it was of this boot.

@@ -68,6 +68,9 @@ pub(crate) enum Command {
     /// Deletes what lies in the trash, in the background.
     #[command(name = windrow_core::ops::SWEEP_COMMAND, hide = true)]
     Sweep(SweepArgs),
+    /// Keeps a pool, in the background.
+    #[command(name = windrow_core::ops::KEEPER_COMMAND, hide = true)]
+    Keeper(KeeperArgs),
     /// Writes the JSON Schemas of every document.
     #[command(name = "__schemas", hide = true)]
     Schemas(SchemasArgs),
@@ -377,6 +380,15 @@ pub(crate) struct ManArgs {
 pub(crate) struct SweepArgs {
     /// The trash directory.
     pub(crate) trash: PathBuf,
+}
+
+/// Arguments of `__keeper`.
+#[derive(Debug, Args)]
+pub(crate) struct KeeperArgs {
+    /// The git common directory.
+    pub(crate) common_dir: PathBuf,
+    /// The path that stands for the repository.
+    pub(crate) root: PathBuf,
 }
 
 /// Arguments of `__schemas`.

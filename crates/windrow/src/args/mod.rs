@@ -14,8 +14,8 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub(crate) use self::{
     command::{
-        AcquireArgs, Command, CompletionShell, ConfigArgs, DiffArgs, EventsArgs, ExecArgs, ListArgs,
-        LogsArgs, ManArgs, PathArgs, ReleaseArgs, RenewArgs, RescueCommand, RestoreArgs, RunArgs,
+        AcquireArgs, Command, CompletionShell, ConfigArgs, DiffArgs, EventsArgs, ExecArgs, KeeperArgs,
+        ListArgs, LogsArgs, ManArgs, PathArgs, ReleaseArgs, RenewArgs, RescueCommand, RestoreArgs, RunArgs,
         SchemasArgs, ShellArgs, ShellKind, ShowArgs, SweepArgs,
     },
     value::ResultTarget,

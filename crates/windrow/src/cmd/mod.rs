@@ -106,6 +106,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Man(args) => man::man(context, &args),
         Command::Cd { .. } => Err(path::no_function()),
         Command::Sweep(args) => Ok(sweep(&args)),
+        Command::Keeper(args) => Ok(keep(context, &args)),
         Command::Schemas(args) => schemas::schemas(&args),
     }
 }
@@ -123,6 +124,16 @@ fn completions(context: &mut Context, shell: crate::args::CompletionShell) -> Re
 fn sweep(args: &crate::args::SweepArgs) -> Exit {
     match windrow_core::ops::sweep(&args.trash) {
         Ok(_) => Exit::OK,
+        Err(_) => Exit::FAILURE,
+    }
+}
+
+/// The keeper in the background: what it has to say is in its log.
+fn keep(context: &Context, args: &crate::args::KeeperArgs) -> Exit {
+    let request =
+        windrow_core::ops::KeepRequest { common_dir: args.common_dir.clone(), root: args.root.clone() };
+    match windrow_core::ops::keep(context.surroundings.for_core(&[]), &request) {
+        Ok(()) => Exit::OK,
         Err(_) => Exit::FAILURE,
     }
 }

@@ -11,6 +11,8 @@ mod h10_h13;
 mod h14_h18;
 mod hostile;
 mod isolation;
+#[cfg(target_os = "linux")]
+mod keeper;
 mod lease;
 mod leases;
 mod leasing;

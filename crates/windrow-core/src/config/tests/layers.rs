@@ -50,6 +50,7 @@ fn every_key_is_read_from_a_file() {
             directory = "/scratch/{name}"
             min_free = "5GiB"
             ttl = "30m"
+            keeper = false
             [branch]
             template = "pilot/{key}"
             delete = "pushed"
@@ -77,7 +78,7 @@ fn every_key_is_read_from_a_file() {
     let Settings { discovery, pool, branch, carry, rescue, run, submodules } = loaded.settings;
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
-    assert_eq!(pool.ttl, Duration::from_secs(1_800));
+    assert_eq!((pool.ttl, pool.keeper), (Duration::from_secs(1_800), false));
     assert_eq!((branch.template.to_string().as_str(), branch.delete), ("pilot/{key}", DeleteBranch::Pushed));
     assert_eq!((carry.include, carry.link), (vec![".env".to_owned()], vec!["node_modules".to_owned()]));
     assert_eq!((carry.exclude, carry.context), (vec!["*.pem".to_owned()], vec![".mine".to_owned()]));

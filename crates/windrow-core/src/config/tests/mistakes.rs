@@ -90,6 +90,8 @@ fn a_value_that_does_not_fit_says_what_would() {
 #[test]
 fn values_out_of_range_or_shape_are_refused() {
     for (key, text) in [
+        ("pool.keeper", "yes"),
+        ("pool.keeper", "'true'"),
         ("pool.ttl", "soon"),
         ("pool.ttl", ""),
         ("pool.ttl", "36501d"),
