@@ -28,7 +28,19 @@ pub(super) struct Comparison {
 /// Anything that can be shown either way.
 pub(super) enum Report {
     Comparison(Comparison),
-    Memory { files: usize, peak_bytes: u64, samples: usize },
+    Memory {
+        files: usize,
+        peak_bytes: u64,
+        samples: usize,
+    },
+    Keeper {
+        files: usize,
+        /// From SIGKILL of each run until its worktree was gone.
+        cleared: Vec<Duration>,
+        idle: Duration,
+        wakeups: u64,
+        rss_anon_bytes: u64,
+    },
 }
 
 /// The least, the middle and the greatest of several durations.
@@ -106,6 +118,11 @@ impl Report {
                 json!({ "bench": "memory", "files": files, "cpus": cpus(),
                 "peak_rss_anon_bytes": peak_bytes, "samples": samples })
             }
+            Self::Keeper { files, cleared, idle, wakeups, rss_anon_bytes } => {
+                json!({ "bench": "keeper", "files": files, "cpus": cpus(), "runs": cleared.len(),
+                "cleared_seconds": Spread::of(cleared.iter().copied()).json(), "idle_seconds": idle.as_secs(),
+                "idle_wakeups": wakeups, "rss_anon_bytes": rss_anon_bytes })
+            }
         }
     }
 }
@@ -136,6 +153,22 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Comparison(comparison) => comparison.fmt(f),
+            Self::Keeper { files, cleared, idle, wakeups, rss_anon_bytes } => {
+                let spread = Spread::of(cleared.iter().copied());
+                let mebibytes = *rss_anon_bytes as f64 / f64::from(1 << 20);
+                writeln!(f, "keeper: {files} files, {} processors", cpus())?;
+                writeln!(
+                    f,
+                    "SIGKILL of `windrow run` until its worktree is gone and its work saved, {} runs:",
+                    cleared.len()
+                )?;
+                writeln!(
+                    f,
+                    "  {:.2} / {:.2} / {:.2} s (min / median / max)",
+                    spread.min, spread.median, spread.max
+                )?;
+                write!(f, "idle for {} s: {wakeups} wake-ups, RssAnon {mebibytes:.1} MiB", idle.as_secs())
+            }
             Self::Memory { files, peak_bytes, samples } => {
                 let mebibytes = *peak_bytes as f64 / f64::from(1 << 20);
                 write!(f, "memory: {files} files, peak RssAnon {mebibytes:.1} MiB in {samples} samples")

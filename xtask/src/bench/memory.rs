@@ -37,7 +37,7 @@ pub(super) fn memory(repo: &TestRepo, files: usize) -> Result<Report> {
 }
 
 /// *Source*: proc_pid_status(5): kibibytes; absent in a process that is ending.
-fn rss_anon(status: &str) -> Option<u64> {
+pub(super) fn rss_anon(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }

@@ -1,6 +1,7 @@
 //! Measurements of the release build against plain git, on generated repositories.
 
 mod figures;
+mod keeper;
 mod lease;
 mod measure;
 mod memory;
@@ -35,6 +36,16 @@ pub(crate) enum Bench {
         /// The command; `true` if none is given.
         #[arg(last = true)]
         command: Vec<String>,
+    },
+    /// How soon the keeper clears a killed run away; its wake-ups and memory while nothing is due.
+    Keeper {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        runs: Runs,
+        /// Seconds to look at the idle keeper.
+        #[arg(long, default_value_t = 60)]
+        idle: u64,
     },
     /// The highest anonymous memory of `windrow acquire`.
     Memory {
@@ -74,7 +85,10 @@ pub(crate) struct Runs {
 ///
 /// Fails when the build or a measured program does.
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
-    let (Bench::Lease { scene, .. } | Bench::Run { scene, .. } | Bench::Memory { scene }) = bench;
+    let (Bench::Lease { scene, .. }
+    | Bench::Run { scene, .. }
+    | Bench::Keeper { scene, .. }
+    | Bench::Memory { scene }) = bench;
     let binary = scene.binary.clone().map_or_else(|| build(root), Ok)?;
     let files = scene.files.unwrap_or(if matches!(bench, Bench::Memory { .. }) { 80_000 } else { 5_000 });
     let mut builder = TestRepo::builder().binary(Binary(binary.canonicalize()?)).files(files);
@@ -85,6 +99,9 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
     let report = match bench {
         Bench::Lease { runs, .. } => lease::lease(&repo, files, runs.runs)?,
         Bench::Run { runs, command, .. } => lease::run(&repo, files, runs.runs, command)?,
+        Bench::Keeper { runs, idle, .. } => {
+            keeper::keeper(&repo, files, runs.runs, Duration::from_secs(*idle))?
+        }
         Bench::Memory { .. } => memory::memory(&repo, files)?,
     };
     if scene.json {
