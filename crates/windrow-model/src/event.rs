@@ -45,11 +45,15 @@ pub enum EventKind {
     WaitBegan,
     /// Somebody stopped waiting.
     WaitEnded,
+    /// A session began.
+    SessionStarted,
+    /// A session was ended, or was found to be over.
+    SessionEnded,
 }
 
 impl EventKind {
     /// Every kind with its word in the store and in JSON.
-    pub const WORDS: [(Self, &'static str); 19] = [
+    pub const WORDS: [(Self, &'static str); 21] = [
         (Self::WorktreeCreating, "worktree.creating"),
         (Self::WorktreeIdle, "worktree.idle"),
         (Self::LeaseAcquired, "lease.acquired"),
@@ -69,6 +73,8 @@ impl EventKind {
         (Self::BranchDeleted, "branch.deleted"),
         (Self::WaitBegan, "wait.began"),
         (Self::WaitEnded, "wait.ended"),
+        (Self::SessionStarted, "session.started"),
+        (Self::SessionEnded, "session.ended"),
     ];
 
     /// The word in the store and in JSON.

@@ -14,6 +14,7 @@ mod oid;
 mod quantity;
 mod record;
 mod retention;
+mod session;
 mod settings;
 mod space;
 mod state;
@@ -37,6 +38,7 @@ pub use record::{
     WorktreeRecord,
 };
 pub use retention::expired_rescues;
+pub use session::{SessionBond, SessionRecord, session_liveness};
 pub use settings::{
     BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, LogMode, PoolSettings, RescueSettings,
     RunSettings, Settings, Submodules,

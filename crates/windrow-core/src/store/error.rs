@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{ErrorCode, ffi};
 use windrow_model::{
-    BranchName, Fence, IllegalTransition, LeaseId, LeaseKey, RescueId, WorktreeId, WorktreeName,
+    BranchName, Fence, IllegalTransition, LeaseId, LeaseKey, RescueId, SessionId, WorktreeId, WorktreeName,
     WorktreeState,
 };
 
@@ -192,6 +192,15 @@ pub enum StoreError {
     /// No rescue has this id.
     #[error("no rescue has id `{0}`")]
     NoSuchRescue(RescueId),
+    /// The session's id is already recorded.
+    #[error("session `{0}` is already recorded")]
+    SessionExists(SessionId),
+    /// No session has this id.
+    #[error("no session of this repository has id `{0}`")]
+    NoSuchSession(SessionId),
+    /// The session has ended.
+    #[error("session `{0}` has ended")]
+    SessionEnded(SessionId),
 }
 
 impl StoreError {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::params;
 use windrow_model::{
-    BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, RescueId, RescueRecord, Waiter,
-    WorktreeId, WorktreeName, WorktreeRecord,
+    BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, RescueId, RescueRecord, SessionId,
+    SessionRecord, Waiter, WorktreeId, WorktreeName, WorktreeRecord,
 };
 
 use super::{StoreError, database::Database, rows};
@@ -150,6 +150,34 @@ impl Records {
         let sql = "SELECT * FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
         self.database.list("list events", sql, params![after, limit], rows::event)
+    }
+
+    /// Lists the sessions that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        let sql = "SELECT * FROM sessions WHERE ended_at IS NULL ORDER BY started_at, id";
+        self.database.list("list sessions", sql, [], rows::session)
+    }
+
+    /// Finds a session, also one that has ended.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        let sql = "SELECT * FROM sessions WHERE id = ?1";
+        self.database.one("find a session", sql, [id.to_string()], rows::session)
+    }
+
+    /// Lists the leases of a session that have not ended, by fence.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn leases_of_session(&self, id: SessionId) -> Result<Vec<LeaseRecord>, StoreError> {
+        let sql = "SELECT * FROM leases
+            WHERE holder = 'session' AND holder_name = ?1 AND ended_at IS NULL ORDER BY fence";
+        self.database.list("list the leases of a session", sql, [id.to_string()], rows::lease)
     }
 
     /// Lists those who wait, in the order of their tickets.

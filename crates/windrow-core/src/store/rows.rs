@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rusqlite::{Result, Row, types::Type};
 use windrow_model::{
     BranchOrigin, CarriedFile, CarriedKind, Checkout, DirectoryIdentity, Event, Fence, Holder, LeaseRecord,
-    NewEvent, Oid, ProcessIdentity, RescueRecord, Waiter, WorktreeRecord,
+    NewEvent, Oid, ProcessIdentity, RescueRecord, SessionBond, SessionRecord, Waiter, WorktreeRecord,
 };
 
 use super::StoreError;
@@ -198,6 +198,20 @@ pub(super) fn event(row: &Row<'_>) -> Result<Event> {
         detail: row.get("detail")?,
     };
     Ok(Event { seq: unsigned(row, "seq")?, at: instant(row, "at")?, event })
+}
+
+pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord> {
+    let bond = match (process_option(row, ["pid", "start", "boot"])?, instant_option(row, "expires_at")?) {
+        (Some(process), None) => SessionBond::Process(process),
+        (None, Some(end)) => SessionBond::Until(end),
+        _ => return Err(unreadable("pid", "a session ends with a process or at a time")),
+    };
+    Ok(SessionRecord {
+        id: parsed(row, "id")?,
+        bond,
+        started_at: instant(row, "started_at")?,
+        ended_at: instant_option(row, "ended_at")?,
+    })
 }
 
 pub(super) fn waiter(row: &Row<'_>) -> Result<Waiter> {

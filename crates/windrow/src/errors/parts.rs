@@ -62,15 +62,18 @@ impl Classify for StoreError {
             | Self::KeyTaken { .. }
             | Self::Illegal { .. } => Kind::new(Code::Busy),
             Self::Fenced { .. } | Self::LeaseEnded(_) => Kind::new(Code::StaleFence),
-            Self::NoSuchWorktree(_) | Self::NoSuchLease(_) | Self::NoSuchRescue(_) => {
-                Kind::new(Code::NotFound)
-            }
+            Self::SessionEnded(_) => Kind::new(Code::Conflict),
+            Self::NoSuchSession(_)
+            | Self::NoSuchWorktree(_)
+            | Self::NoSuchLease(_)
+            | Self::NoSuchRescue(_) => Kind::new(Code::NotFound),
             // Mistakes of ours.
             Self::TooLarge { .. }
             | Self::WorktreeExists(_)
             | Self::NotCreating(_)
             | Self::LeaseExists(_)
-            | Self::RescueExists(_) => Kind::new(Code::Internal),
+            | Self::RescueExists(_)
+            | Self::SessionExists(_) => Kind::new(Code::Internal),
         }
     }
 }

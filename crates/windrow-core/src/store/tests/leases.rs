@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use windrow_model::{LeaseKey, SessionId};
+use windrow_model::{LeaseKey, SessionBond};
 
 use super::*;
 
 #[test]
 fn a_lease_reads_back_with_every_kind_of_holder() {
     let mut fixture = fixture();
+    let session = fixture.add_session(SessionBond::Process(process(9)));
     let holders = [
         Holder::Process(process(7)),
-        Holder::Session(SessionId::new(uuid::Uuid::now_v7())),
+        Holder::Session(session.id),
         Holder::Remote("host-2/worker 9".to_owned()),
         Holder::Unbound,
     ];

@@ -7,6 +7,7 @@ mod full;
 mod history;
 mod killed;
 mod leases;
+mod sessions;
 mod worktrees;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use windrow_model::{
     BranchOrigin, Checkout, EventKind, Fence, Holder, LeaseId, LeaseRecord, Oid, ProcessIdentity,
-    WorktreeEvent, WorktreeId, WorktreeRecord, WorktreeState,
+    SessionBond, SessionId, SessionRecord, WorktreeEvent, WorktreeId, WorktreeRecord, WorktreeState,
 };
 
 use super::{Access, LocalStore, StoreError};
@@ -48,6 +49,13 @@ impl Fixture {
         let record = worktree(name);
         self.run(|tx| tx.insert_worktree(&record));
         record
+    }
+
+    fn add_session(&mut self, bond: SessionBond) -> SessionRecord {
+        let id = SessionId::new(uuid::Uuid::now_v7());
+        let session = SessionRecord { id, bond, started_at: at(0), ended_at: None };
+        self.run(|tx| tx.insert_session(&session));
+        session
     }
 
     /// Adds a worktree and walks it to `state` along a legal way.

@@ -14,6 +14,8 @@ pub struct Forgotten {
     pub worktrees: usize,
     /// Leases that had ended.
     pub leases: usize,
+    /// Sessions that had ended.
+    pub sessions: usize,
     /// Events.
     pub events: usize,
 }
@@ -89,9 +91,9 @@ impl Tx<'_> {
         }
     }
 
-    /// Deletes worktrees that were gone, leases that had ended and events that were recorded before `before`.
+    /// Deletes worktrees that were gone, leases and sessions that had ended and events that were recorded before `before`.
     ///
-    /// A gone worktree stays while one of its leases stays. Rescues are never forgotten here.
+    /// A gone worktree and a session stay while one of their leases stays. Rescues are never forgotten here.
     ///
     /// # Errors
     /// The database failed.
@@ -100,8 +102,11 @@ impl Tx<'_> {
         let leases = "DELETE FROM leases WHERE ended_at < ?1";
         let worktrees = "DELETE FROM worktrees WHERE state = 'gone' AND gone_at < ?1
             AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.worktree = worktrees.id)";
+        let sessions = "DELETE FROM sessions WHERE ended_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM leases WHERE holder = 'session' AND holder_name = sessions.id)";
         Ok(Forgotten {
             leases: self.database().write("forget leases", leases, before)?,
+            sessions: self.database().write("forget sessions", sessions, before)?,
             worktrees: self.database().write("forget worktrees", worktrees, before)?,
             events: self.database().write("forget events", "DELETE FROM events WHERE at < ?1", before)?,
         })

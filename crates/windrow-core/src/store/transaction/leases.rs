@@ -18,9 +18,10 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::AlreadyLeased`] when the worktree has a live lease, [`StoreError::KeyTaken`] when a live lease has the key,
     /// [`StoreError::Fenced`] when the worktree has seen this fence or a higher one, [`StoreError::NoSuchWorktree`],
-    /// [`StoreError::LeaseExists`]; the database failed.
+    /// [`StoreError::LeaseExists`], [`StoreError::NoSuchSession`], [`StoreError::SessionEnded`]; the database failed.
     pub fn insert_lease(&mut self, lease: &LeaseRecord) -> Result<(), StoreError> {
         self.require_free(lease)?;
+        self.require_session(&lease.holder)?;
         self.write_lease(lease)?;
         self.tell(EventKind::LeaseAcquired, lease.worktree, lease.id, lease.acquired_at)
     }
@@ -57,7 +58,7 @@ impl Tx<'_> {
         self.tell(EventKind::LeaseRenewed, lease.worktree, id, now)
     }
 
-    /// Moves every end by time, of live leases and of kept worktrees, `by` later.
+    /// Moves every end by time, of live leases, sessions and kept worktrees, `by` later.
     ///
     /// # Errors
     /// The database failed.
@@ -66,6 +67,8 @@ impl Tx<'_> {
         let latest = Timestamp::MAX.as_microsecond();
         let leases = "UPDATE leases SET expires_at = MIN(expires_at + ?1, ?2) WHERE ended_at IS NULL";
         self.database().write("postpone expiries", leases, params![by, latest])?;
+        let sessions = "UPDATE sessions SET expires_at = MIN(expires_at + ?1, ?2) WHERE ended_at IS NULL";
+        self.database().write("postpone ends of sessions", sessions, params![by, latest])?;
         let kept = "UPDATE worktrees SET keep_until = MIN(keep_until + ?1, ?2) WHERE state = 'kept'";
         self.database().write("postpone ends of keeping", kept, params![by, latest]).map(drop)
     }
@@ -74,7 +77,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError::Fenced`] when `fence` is not higher than the lease's, [`StoreError::LeaseEnded`],
-    /// [`StoreError::NoSuchLease`]; the database failed.
+    /// [`StoreError::NoSuchLease`], [`StoreError::NoSuchSession`], [`StoreError::SessionEnded`]; the database failed.
     pub fn take_over(
         &mut self,
         id: LeaseId,
@@ -87,6 +90,7 @@ impl Tx<'_> {
         if fence <= lease.fence {
             return Err(StoreError::Fenced { given: fence, current: lease.fence });
         }
+        self.require_session(holder)?;
         let columns = HolderColumns::of(holder);
         let sql = "UPDATE leases SET holder = ?2, holder_pid = ?3, holder_start = ?4, holder_boot = ?5, holder_name = ?6,
                 fence = ?7, expires_at = ?8, reaper_pid = NULL, reaper_start = NULL, reaper_boot = NULL

@@ -2,6 +2,7 @@
 
 mod history;
 mod leases;
+mod sessions;
 mod worktrees;
 
 use std::ops::Deref;
