@@ -148,3 +148,36 @@ pub fn ancestors(pid: u32) -> io::Result<Vec<Ancestor>> {
     }
     Ok(found)
 }
+
+/// Programs that run parts of a script in forks of themselves.
+const SHELLS: [&str; 11] =
+    ["ash", "bash", "busybox", "dash", "fish", "ksh", "ksh93", "mksh", "sh", "yash", "zsh"];
+
+/// Returns the process on whose behalf `pid` was started: its parent or, where that is a subshell (a fork of a shell for
+/// `$(…)` or one side of a pipe, which will end soon), the shell itself. `None` when no process above it can be seen.
+///
+/// # Errors
+/// The process table cannot be read.
+pub fn caller(pid: u32) -> io::Result<Option<ProcessIdentity>> {
+    let scope = scope()?;
+    let above = |row: &table::Row| match row.parent {
+        0 => Ok(None),
+        parent => platform::row(parent),
+    };
+    let Some(own) = platform::row(pid)? else { return Ok(None) };
+    let Some(mut caller) = above(&own)? else { return Ok(None) };
+    while let Some(parent) = above(&caller)?.filter(|parent| is_subshell(&caller, parent)) {
+        caller = parent;
+    }
+    Ok(Some(caller.identity(&scope)))
+}
+
+/// Tells whether a process is a mere fork of its parent, a shell. *Source*: proc_pid_stat(5), field 28; execve(2) places the
+/// stack anew, fork(2) copies it.
+fn is_subshell(row: &table::Row, parent: &table::Row) -> bool {
+    let known = |program: std::ffi::OsString| SHELLS.iter().any(|shell| program == *shell);
+    row.stack != 0
+        && row.stack == parent.stack
+        && row.command == parent.command
+        && platform::program(row.pid).is_ok_and(known)
+}

@@ -148,6 +148,15 @@ pub(super) fn adopt_orphans() -> io::Result<()> {
     Ok(())
 }
 
+/// The file name of the program that a process runs.
+///
+/// # Errors
+/// It has ended, or it belongs to another user.
+pub(super) fn program(pid: u32) -> io::Result<std::ffi::OsString> {
+    let path = fs::read_link(proc_path(pid, "exe"))?;
+    Ok(path.file_name().unwrap_or_default().to_owned())
+}
+
 /// Open descriptors of this process.
 pub(super) fn own_descriptors() -> io::Result<Vec<i32>> {
     let mut descriptors = Vec::new();
@@ -217,6 +226,7 @@ fn parse(pid: u32, text: &[u8]) -> io::Result<Row> {
         start_ticks: number(22)?,
         command: String::from_utf8_lossy(&text[open + 1..close]).into_owned(),
         running: !is_ended(state) || has_live_thread(pid)?,
+        stack: number(28)?,
         kernel: number(9)? & KERNEL_THREAD != 0,
     })
 }

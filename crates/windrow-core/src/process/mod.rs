@@ -38,8 +38,8 @@ mod platform;
 
 pub use ending::{EndedBy, Straggler};
 pub use identity::{
-    Ancestor, Liveness, ancestors, ask_to_end, boot_id, identify, identify_self, liveness, started_at,
-    suspended,
+    Ancestor, Liveness, ancestors, ask_to_end, boot_id, caller, identify, identify_self, liveness,
+    started_at, suspended,
 };
 pub use kill::{ABANDONED_GRACE, KillError, kill_tree};
 pub use lock::{FileLock, LockError, LockState, OccupancyLock, Wait, is_free, note_of};

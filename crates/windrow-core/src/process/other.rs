@@ -22,6 +22,10 @@ pub(super) fn pid_namespace_of(_pid: u32) -> io::Result<u64> {
     Err(unsupported())
 }
 
+pub(super) fn program(_pid: u32) -> io::Result<std::ffi::OsString> {
+    Err(unsupported())
+}
+
 pub(super) fn boot_seconds() -> io::Result<u64> {
     Err(unsupported())
 }

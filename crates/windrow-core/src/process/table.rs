@@ -17,6 +17,8 @@ pub(super) struct Row {
     pub(super) command: String,
     /// False for a zombie: it runs no code any more.
     pub(super) running: bool,
+    /// Where its stack begins; random for each program started, so that a mere fork of it has the same. 0 when it is not told.
+    pub(super) stack: u64,
     /// A thread of the kernel, which uses no user's directory.
     pub(super) kernel: bool,
 }
