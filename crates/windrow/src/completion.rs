@@ -3,7 +3,7 @@
 use clap_complete::{CompleteEnv, engine::CompletionCandidate, env::Shells};
 use windrow_core::{
     config::{self, KeyDoc},
-    ops::{self, Entry, Locate, Pool},
+    ops::{self, Entry, Locate, Pool, SessionDetails},
 };
 use windrow_model::RescueRecord;
 
@@ -49,6 +49,16 @@ pub(crate) fn rescues() -> Vec<CompletionCandidate> {
         CompletionCandidate::new(record.id.as_str()).help(Some(format!("{} paths", record.paths).into()))
     };
     records.iter().map(candidate).collect()
+}
+
+/// The sessions here.
+pub(crate) fn sessions() -> Vec<CompletionCandidate> {
+    let sessions = pool().and_then(|pool| ops::sessions(&pool).ok()).unwrap_or_default();
+    let candidate = |details: &SessionDetails| {
+        let help = format!("{} leases", details.entries.len());
+        CompletionCandidate::new(details.session.id.to_string()).help(Some(help.into()))
+    };
+    sessions.iter().map(candidate).collect()
 }
 
 /// The keys of the configuration.

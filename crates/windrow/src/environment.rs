@@ -9,6 +9,7 @@ use std::{
 };
 
 use windrow_core::ops;
+use windrow_model::{IdError, SessionId};
 
 /// The variable by which the shell function hands over the file for `path --to-file`.
 pub(crate) const CD_FILE: &str = "WINDROW_CD_FILE";
@@ -18,6 +19,9 @@ pub(crate) const COMPLETE: &str = "WINDROW_COMPLETE";
 const LEASE: &str = "WINDROW_LEASE";
 /// The worktree that a command runs in.
 const NAME: &str = "WINDROW_NAME";
+
+/// The session that leases belong to.
+pub(crate) const SESSION: &str = "WINDROW_SESSION";
 
 /// What a standard stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +90,15 @@ impl Surroundings {
         self.variable("HOME").map(Path::new)
     }
 
+    /// The session that the calling command works in.
+    ///
+    /// # Errors
+    /// The variable holds something else.
+    pub(crate) fn session(&self) -> Result<Option<SessionId>, IdError> {
+        let id = self.variable(SESSION).map(|id| id.to_string_lossy().parse());
+        id.transpose()
+    }
+
     /// The lease, or else the name, of the worktree that the calling command was started in.
     pub(crate) fn inherited_worktree(&self) -> Option<Inherited<'_>> {
         let lease = self.variable(LEASE).and_then(OsStr::to_str).map(Inherited::Lease);
@@ -133,6 +146,15 @@ mod tests {
         let name = with(&[("WINDROW_NAME", "fern"), ("WINDROW_LEASE", "")]);
         assert_eq!(name.inherited_worktree(), Some(Inherited::Name("fern")));
         assert_eq!(with(&[]).inherited_worktree(), None);
+    }
+
+    #[test]
+    fn a_session_is_read_and_never_guessed() {
+        let id = "0192f0c1d2e37a8b9c0d1e2f3a4b5c6d";
+        assert_eq!(with(&[("WINDROW_SESSION", id)]).session(), Ok(Some(id.parse().unwrap())));
+        assert_eq!(with(&[("WINDROW_SESSION", "")]).session(), Ok(None));
+        assert_eq!(with(&[]).session(), Ok(None));
+        assert!(with(&[("WINDROW_SESSION", "mine")]).session().is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::{
     recover::{self, Spare},
     request::AcquireRequest,
     resume::{self, Resumed},
-    sweep, variables, version,
+    session, sweep, variables, version,
 };
 use crate::{
     fs,
@@ -55,6 +55,7 @@ fn give<'p>(
     plan::refuse_before_first_use(pool, request)?;
     let mut store = pool.store()?;
     version::require(pool, &mut store)?;
+    session::require(&store, &holder)?;
     recover::before(pool, &mut store, &Spare::of(request), observer)?;
     if let Some(resumed) = resume::try_resume(pool, &mut store, request, &holder)? {
         return finish_resumed(pool, request, holder, resumed, &mut store, observer);

@@ -4,7 +4,8 @@
 use std::{io, path::PathBuf};
 
 use windrow_model::{
-    BranchName, BranchTemplateError, Fence, LeaseKey, RescueId, SpaceShortage, WorktreeName, WorktreeState,
+    BranchName, BranchTemplateError, Fence, LeaseKey, RescueId, SessionId, SpaceShortage, WorktreeName,
+    WorktreeState,
 };
 
 use super::observer::HeldBy;
@@ -217,6 +218,12 @@ pub enum AcquireError {
         /// Its number.
         pid: u32,
     },
+    /// The session that should hold the lease is not there.
+    #[error("no session of this repository has id `{0}`")]
+    UnknownSession(SessionId),
+    /// The session that should hold the lease was ended, or its process or its time is over.
+    #[error("session `{0}` has ended")]
+    EndedSession(SessionId),
     /// The worktree could not be made; everything begun was undone.
     #[error("cannot create worktree `{name}`")]
     Create {
@@ -351,6 +358,26 @@ pub enum ReleaseError {
     /// HEAD cannot be read.
     #[error(transparent)]
     Head(#[from] git::HeadError),
+}
+
+/// Why a session was not started, found or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is none of that id here.
+    #[error("no session of this repository has id `{0}`")]
+    Unknown(SessionId),
+    /// The process that it should end with does not exist.
+    #[error("process {pid} does not exist")]
+    NoSuchProcess {
+        /// Its number.
+        pid: u32,
+    },
+    /// Nothing that it could end with can be seen.
+    #[error("the process that called this one cannot be seen")]
+    NoCaller,
 }
 
 /// Why a lease was not renewed.

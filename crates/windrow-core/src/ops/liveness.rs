@@ -1,12 +1,15 @@
 //! Whether a lease still has somebody behind it.
 
 use windrow_model::{
-    Holder, HolderLiveness, LeaseFate, LeaseRecord, LeaseSituation, ProcessIdentity, WorktreeRecord,
-    lease_fate,
+    Holder, HolderLiveness, LeaseFate, LeaseRecord, LeaseSituation, ProcessIdentity, SessionBond,
+    SessionRecord, WorktreeRecord, lease_fate, session_liveness,
 };
 
 use super::{error::StateError, pool::Pool};
-use crate::process::{self, Liveness, LockState, Occupant, OccupiedBy};
+use crate::{
+    process::{self, Liveness, LockState, Occupant, OccupiedBy},
+    store::Records,
+};
 
 /// Who asks for the lock of a supervised worktree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +26,12 @@ pub(super) enum Standing {
 /// `/proc`.
 pub(super) fn observe(
     pool: &Pool,
+    records: &Records,
     worktree: &WorktreeRecord,
     lease: &LeaseRecord,
     standing: Standing,
 ) -> Result<LeaseSituation, StateError> {
-    let holder = holder_liveness(&lease.holder)?;
+    let holder = holder_liveness(records, &lease.holder)?;
     let supervised = match (&lease.reaper, standing) {
         (None, _) => None,
         (Some(_), Standing::HoldsLock) => Some(false),
@@ -44,21 +48,39 @@ pub(super) fn observe(
 /// Looks at a lease that stands in a caller's way.
 pub(super) fn fate_of(
     pool: &Pool,
+    records: &Records,
     worktree: &WorktreeRecord,
     lease: &LeaseRecord,
     standing: Standing,
 ) -> Result<LeaseFate, StateError> {
-    Ok(lease_fate(&observe(pool, worktree, lease, standing)?, Pool::now()))
+    Ok(lease_fate(&observe(pool, records, worktree, lease, standing)?, Pool::now()))
 }
 
-/// Tells whether a holder lives.
-pub(super) fn holder_liveness(holder: &Holder) -> Result<HolderLiveness, StateError> {
+/// Tells whether a holder lives. A session of which nothing is recorded proves nothing.
+pub(super) fn holder_liveness(records: &Records, holder: &Holder) -> Result<HolderLiveness, StateError> {
     match holder {
-        Holder::Process(process) => Ok(match process_liveness(process)? {
-            Liveness::Alive => HolderLiveness::Alive,
-            Liveness::Dead => HolderLiveness::Dead,
-        }),
-        Holder::Session(_) | Holder::Remote(_) | Holder::Unbound => Ok(HolderLiveness::Unobservable),
+        Holder::Process(process) => Ok(observed(process_liveness(process)?)),
+        Holder::Session(id) => match records.session(*id)? {
+            Some(session) => of_session(&session),
+            None => Ok(HolderLiveness::Unobservable),
+        },
+        Holder::Remote(_) | Holder::Unbound => Ok(HolderLiveness::Unobservable),
+    }
+}
+
+/// Tells whether a session lives.
+pub(super) fn of_session(session: &SessionRecord) -> Result<HolderLiveness, StateError> {
+    let process = match &session.bond {
+        SessionBond::Process(process) if session.ended_at.is_none() => Some(process_liveness(process)?),
+        SessionBond::Process(_) | SessionBond::Until(_) => None,
+    };
+    Ok(session_liveness(session, process.map(observed), Pool::now()))
+}
+
+fn observed(liveness: Liveness) -> HolderLiveness {
+    match liveness {
+        Liveness::Alive => HolderLiveness::Alive,
+        Liveness::Dead => HolderLiveness::Dead,
     }
 }
 

@@ -32,6 +32,7 @@ mod restore;
 mod resume;
 mod run;
 mod select;
+mod session;
 mod survey;
 mod suspension;
 mod sweep;
@@ -42,7 +43,7 @@ mod version;
 pub use acquire::acquire;
 pub use error::{
     AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReleaseError, RenewError,
-    RescueError, RestoreError, RunError, SelectError, StateError, SweepError,
+    RescueError, RestoreError, RunError, SelectError, SessionError, StateError, SweepError,
 };
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
@@ -57,9 +58,13 @@ pub use release::release;
 pub use renew::renew;
 pub use request::{
     AcquireRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest, Locate,
-    OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, Waiting, WorkPolicy,
+    OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, SessionRequest,
+    Waiting, WorkPolicy,
 };
 pub use rescues::{RescueDetails, RescuedPath, RescuedWhere, drop_rescue, rescue_details, rescues};
 pub use restore::restore;
 pub use run::{REAPER_COMMAND, exec, run};
+pub use session::{
+    EndedLease, EndedSession, SessionDetails, end_session, session_details, sessions, start_session,
+};
 pub use sweep::{SWEEP_COMMAND, sweep};

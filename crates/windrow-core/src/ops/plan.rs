@@ -110,6 +110,7 @@ pub(super) fn resolve_holder(request: &AcquireRequest) -> Result<Holder, Acquire
     let unreadable = |pid| move |source| AcquireError::State(StateError::Liveness { pid, source });
     match &request.holder {
         HolderRequest::Unbound => Ok(Holder::Unbound),
+        HolderRequest::Session(id) => Ok(Holder::Session(*id)),
         HolderRequest::Remote(name) => Ok(Holder::Remote(name.clone())),
         HolderRequest::Caller => {
             process::identify_self().map(Holder::Process).map_err(unreadable(std::process::id()))
@@ -125,6 +126,9 @@ pub(super) fn resolve_holder(request: &AcquireRequest) -> Result<Holder, Acquire
 pub(super) fn refuse_before_first_use(pool: &Pool, request: &AcquireRequest) -> Result<(), AcquireError> {
     if pool.has_records()? {
         return Ok(());
+    }
+    if let HolderRequest::Session(id) = request.holder {
+        return Err(AcquireError::UnknownSession(id));
     }
     version::check(pool)?;
     match &request.branch {

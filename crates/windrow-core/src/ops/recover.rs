@@ -8,8 +8,8 @@
 //! Creation rolls back, removal rolls forward; both may be repeated.
 
 use windrow_model::{
-    LeaseFate, LeaseKey, RecoveryAction, WorktreeEvent, WorktreeId, WorktreeName, WorktreeRecord,
-    WorktreeState, recovery_action,
+    Holder, LeaseFate, LeaseKey, RecoveryAction, SessionId, WorktreeEvent, WorktreeId, WorktreeName,
+    WorktreeRecord, WorktreeState, recovery_action,
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     outcome::WorktreeFate,
     pool::Pool,
     request::{AcquireRequest, WorkPolicy},
-    rescues, suspension, sweep,
+    rescues, session, suspension, sweep,
 };
 use crate::{
     process,
@@ -38,6 +38,8 @@ pub(super) enum Spare {
     Wanted(Option<LeaseKey>, Option<WorktreeName>),
     /// This worktree.
     Worktree(WorktreeId),
+    /// What this session holds and is in place.
+    Session(SessionId),
 }
 
 impl Spare {
@@ -49,6 +51,10 @@ impl Spare {
         match self {
             Self::Nothing => Ok(false),
             Self::Worktree(id) => Ok(record.id == *id),
+            Self::Session(id) => {
+                let lease = store.live_lease_of(record.id)?;
+                Ok(takeable(record) && lease.is_some_and(|lease| lease.holder == Holder::Session(*id)))
+            }
             Self::Wanted(_, Some(name)) if record.name == *name => Ok(takeable(record)),
             Self::Wanted(Some(key), _) => {
                 let last = store.last_lease_with_key(key)?;
@@ -79,6 +85,7 @@ pub(super) fn before(
             Err(error) => observer.notice(&format!("worktree `{}` was left as it is: {error}", record.name)),
         }
     }
+    session::settle(store)?;
     rescues::expire(pool, store)?;
     sweep::leftovers(pool, store)?;
     leftovers::clear(pool, store)
@@ -97,7 +104,10 @@ fn look_after(
         return if due { recover_one(pool, store, record, RecoveryAction::Leave) } else { Ok(None) };
     }
     let free = action != RecoveryAction::Leave || record.state == WorktreeState::Kept;
-    if matches!(spare, Spare::Worktree(_)) || !free || identity::prove(pool, record) == Identity::Proven {
+    if matches!(spare, Spare::Worktree(_) | Spare::Session(_))
+        || !free
+        || identity::prove(pool, record) == Identity::Proven
+    {
         return Ok(None);
     }
     // What lies at its path may be anybody's by now, so it is nothing to hand out.
@@ -116,7 +126,7 @@ fn action_for(
         return Ok(action);
     }
     let Some(lease) = store.live_lease_of(record.id)? else { return Ok(RecoveryAction::Release) };
-    Ok(match liveness::fate_of(pool, record, &lease, standing)? {
+    Ok(match liveness::fate_of(pool, store, record, &lease, standing)? {
         LeaseFate::Lives | LeaseFate::Deferred => RecoveryAction::Leave,
         LeaseFate::Abandoned | LeaseFate::Ended => RecoveryAction::Release,
     })

@@ -49,20 +49,31 @@ fn end(pool: &Pool, request: &ReleaseRequest, lock: Option<WorktreeLock>) -> Res
     let mut store = pool.store_if_any()?.ok_or_else(|| select::nothing(&request.selector))?;
     let found = select::find(&store, &request.selector)?;
     recover::before(pool, &mut store, &Spare::Worktree(found.worktree.id), &mut Unobserved)?;
+    end_one(pool, &mut store, request, &found, lock)
+}
+
+/// Ends one lease, after recovery has left it alone; `found` is what the selector meant then.
+pub(super) fn end_one(
+    pool: &Pool,
+    store: &mut LocalStore,
+    request: &ReleaseRequest,
+    found: &Entry,
+    lock: Option<WorktreeLock>,
+) -> Result<Released, ReleaseError> {
     let lock = match lock {
         Some(lock) => lock,
-        None => take_lock(pool, &found)?,
+        None => take_lock(pool, found)?,
     };
-    let (entry, lock) = read_again(&store, &request.selector, &found, lock)?;
+    let (entry, lock) = read_again(store, &request.selector, found, lock)?;
     let (worktree, lease) = (entry.worktree, entry.lease);
     check_fence(&worktree, lease.as_ref(), request)?;
     refuse_occupied(&worktree)?;
     let keep = request.keep.or_else(|| lease.as_ref()?.keep).filter(|keep| !keep.is_zero());
     let released = match keep {
         Some(keep) if matches!(worktree.state, WorktreeState::Leased | WorktreeState::Kept) => {
-            keep_for(pool, &mut store, worktree, lease, keep)?
+            keep_for(pool, store, worktree, lease, keep)?
         }
-        _ => give_back(pool, &mut store, worktree, lease, request.work)?,
+        _ => give_back(pool, store, worktree, lease, request.work)?,
     };
     if matches!(released.fate, WorktreeFate::Removed | WorktreeFate::Vanished) {
         retire_lock(lock);

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use windrow_model::{BranchName, Fence, LeaseId, LeaseKey, RescueId, WorktreeName};
+use windrow_model::{BranchName, Fence, LeaseId, LeaseKey, RescueId, SessionId, WorktreeName};
 
 /// Where to look for the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,23 @@ pub enum HolderRequest {
     Caller,
     /// This process; the lease ends with it.
     Process(u32),
+    /// This session, which must be there; the lease ends with it.
+    Session(SessionId),
     /// Somebody on another machine; the lease ends by time.
     Remote(String),
+}
+
+/// What a new session ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SessionRequest {
+    /// The process that started ours: the shell or the program that runs the agents. A subshell that will end soon counts as its
+    /// shell.
+    #[default]
+    Caller,
+    /// This process.
+    Process(u32),
+    /// Nobody who could be watched: it ends after this time.
+    For(Duration),
 }
 
 /// What to do when `max_worktrees` is reached.

@@ -51,7 +51,7 @@ pub(super) fn try_resume(
     holder: &Holder,
 ) -> Result<Option<Resumed>, AcquireError> {
     let Some((worktree, lease)) = known(store, request)? else { return Ok(None) };
-    let situation = situation_of(pool, &worktree, lease.as_ref(), holder)?;
+    let situation = situation_of(pool, store, &worktree, lease.as_ref(), holder)?;
     if worktree.state != WorktreeState::Gone {
         refuse_other_branch(request, &worktree)?;
     }
@@ -100,6 +100,7 @@ fn known(
 
 fn situation_of(
     pool: &Pool,
+    store: &LocalStore,
     worktree: &WorktreeRecord,
     lease: Option<&LeaseRecord>,
     holder: &Holder,
@@ -108,7 +109,7 @@ fn situation_of(
         (WorktreeState::Gone, _) => KeySituation::Released,
         (WorktreeState::Kept, _) => KeySituation::Kept,
         (WorktreeState::Leased, Some(lease)) => {
-            match liveness::fate_of(pool, worktree, lease, Standing::Outside)? {
+            match liveness::fate_of(pool, store, worktree, lease, Standing::Outside)? {
                 LeaseFate::Lives if lease.holder == *holder => KeySituation::HeldByCaller,
                 LeaseFate::Lives => KeySituation::HeldByOther,
                 LeaseFate::Deferred | LeaseFate::Abandoned | LeaseFate::Ended => KeySituation::HolderDead,

@@ -4,10 +4,11 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
-use windrow_model::{BranchName, Fence, LeaseKey, RescueId, WorktreeName, parse_duration};
+use windrow_model::{BranchName, Fence, LeaseKey, RescueId, SessionId, WorktreeName, parse_duration};
 
 use super::{
     help,
+    session::SessionArgs,
     value::{self, ResultTarget},
     worktree::{CommandArgs, SelectorArgs, WorkArgs, WorktreeArgs},
 };
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     Renew(RenewArgs),
     /// Give a worktree back; what is not committed goes into a rescue
     Release(ReleaseArgs),
+    /// Let leases end together, with the process that runs the agents
+    #[command(after_help = help::SESSION)]
+    Session(SessionArgs),
     /// List the worktrees, oldest first
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -138,6 +142,15 @@ pub(crate) struct HolderArgs {
     /// End the lease when this process ends
     #[arg(long, value_name = "PID", help_heading = "Lease", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pid: Option<u32>,
+    /// End the lease with this session; without it with the one in WINDROW_SESSION
+    #[arg(
+        long,
+        value_name = "ID",
+        help_heading = "Lease",
+        conflicts_with = "pid",
+        add = ArgValueCandidates::new(completion::sessions)
+    )]
+    pub(crate) session: Option<SessionId>,
     /// End the lease after this time unless it is renewed
     #[arg(long, value_name = "TIME", help_heading = "Lease", value_parser = parse_duration)]
     pub(crate) ttl: Option<Duration>,

@@ -3,7 +3,7 @@
 /// Every command that is shown, in groups.
 pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
-    ("Lease a worktree", &["acquire", "renew", "release"]),
+    ("Lease a worktree", &["acquire", "renew", "release", "session"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore"]),
     ("Setting up", &["config", "completions", "man"]),
@@ -27,12 +27,23 @@ Examples:
 
 pub(super) const ACQUIRE: &str = "\
 Prints the path and nothing else on standard output. The lease ends after --ttl (one hour unless
-configured), or with the process named by --pid, or by `windrow release`.
+configured), or with the process named by --pid, or with its session, or by `windrow release`.
 
 Examples:
   cd \"$(windrow acquire)\"
   windrow acquire --key TASK-42 --pid $$      the same key gives the same worktree again
   windrow acquire --json | jq -r .lease.id";
+
+pub(super) const SESSION: &str = "\
+Every `windrow acquire` and `windrow restore` with WINDROW_SESSION in its environment belongs to the
+session. When the shell or program that started it ends, however it ends, each of its worktrees is
+given back and what is not committed goes into a rescue; `session end` does it at once.
+In a subshell that stays, name it: --pid $BASHPID.
+
+Examples:
+  export WINDROW_SESSION=$(windrow session start)
+  windrow acquire --name fix
+  windrow session end";
 
 pub(super) const RESTORE: &str = "\
 Makes a new worktree at the commit and on the branch where the work was, and puts every saved file

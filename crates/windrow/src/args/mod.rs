@@ -3,6 +3,7 @@
 mod command;
 mod help;
 mod request;
+mod session;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -18,6 +19,7 @@ pub(crate) use self::{
         ListArgs, LogsArgs, ManArgs, PathArgs, ReleaseArgs, RenewArgs, RescueCommand, RestoreArgs, RunArgs,
         SchemasArgs, ShellArgs, ShellKind, ShowArgs, SweepArgs,
     },
+    session::SessionCommand,
     value::ResultTarget,
     worktree::{CommandArgs, SelectorArgs, WorktreeArgs},
 };

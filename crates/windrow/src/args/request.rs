@@ -6,7 +6,7 @@ use windrow_core::ops::{
     AcquireRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest, OutputRequest,
     ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, Waiting, WorkPolicy,
 };
-use windrow_model::{BranchName, LogMode};
+use windrow_model::{BranchName, LogMode, SessionId};
 
 use super::{
     AcquireArgs, CommandArgs, ExecArgs, Form, ReleaseArgs, RenewArgs, RestoreArgs, RunArgs, ShellArgs,
@@ -30,8 +30,13 @@ impl WorktreeArgs {
 }
 
 impl HolderArgs {
-    fn request(&self) -> HolderRequest {
-        self.pid.map_or(HolderRequest::Unbound, HolderRequest::Process)
+    /// A process that is named counts more than the session that the caller works in.
+    fn request(&self, inherited: Option<SessionId>) -> HolderRequest {
+        match (self.pid, self.session.or(inherited)) {
+            (Some(pid), _) => HolderRequest::Process(pid),
+            (None, Some(session)) => HolderRequest::Session(session),
+            (None, None) => HolderRequest::Unbound,
+        }
     }
 }
 
@@ -70,8 +75,8 @@ impl ExecArgs {
 }
 
 impl AcquireArgs {
-    pub(crate) fn request(&self) -> AcquireRequest {
-        self.worktree.request(self.holder.request(), self.holder.ttl)
+    pub(crate) fn request(&self, session: Option<SessionId>) -> AcquireRequest {
+        self.worktree.request(self.holder.request(session), self.holder.ttl)
     }
 }
 
@@ -88,12 +93,12 @@ impl ReleaseArgs {
 }
 
 impl RestoreArgs {
-    pub(crate) fn request(&self) -> RestoreRequest {
+    pub(crate) fn request(&self, session: Option<SessionId>) -> RestoreRequest {
         let acquire = AcquireRequest {
             name: self.name.clone(),
             key: self.key.clone(),
             branch: branch(self.branch.as_ref()),
-            holder: self.holder.request(),
+            holder: self.holder.request(session),
             ttl: self.holder.ttl,
             waiting: waiting(self.wait),
             ..AcquireRequest::default()

@@ -26,7 +26,7 @@ fn run_request(line: &str) -> RunRequest {
 
 fn acquire_request(line: &str) -> AcquireRequest {
     match read(line).unwrap().command {
-        Command::Acquire(args) => args.request(),
+        Command::Acquire(args) => args.request(None),
         other => panic!("{other:?}"),
     }
 }
@@ -98,6 +98,25 @@ fn the_holder_of_an_acquire() {
     assert_eq!(acquire_request("acquire --pid 12").holder, HolderRequest::Process(12));
     assert_eq!(acquire_request("acquire --ttl 2h").ttl, Some(Duration::from_secs(7_200)));
     assert_eq!(acquire_request("acquire --detach").branch, BranchRequest::Detached);
+}
+
+#[test]
+fn a_named_holder_counts_more_than_the_session_around() {
+    let (named, around) = ("0192f0c0a1b27c3d8e4f5a6b7c8d9e0f", "0192f0c0a1b27c3d8e4f5a6b7c8d9e10");
+    let around = around.parse().unwrap();
+    let holder = |line: &str| match read(line).unwrap().command {
+        Command::Acquire(args) => args.request(Some(around)).holder,
+        Command::Restore(args) => args.request(Some(around)).acquire.holder,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(holder("acquire"), HolderRequest::Session(around));
+    assert_eq!(holder("restore fern-1a2b3c4d"), HolderRequest::Session(around));
+    assert_eq!(holder("acquire --pid 12"), HolderRequest::Process(12));
+    let line = format!("acquire --session {named}");
+    assert_eq!(holder(&line), HolderRequest::Session(named.parse().unwrap()));
+    assert!(read(&format!("{line} --pid 12")).is_err());
+    assert!(read("acquire --session mine").is_err());
+    assert!(read("session start --pid 12 --ttl 1h").is_err());
 }
 
 #[test]
@@ -202,6 +221,7 @@ fn the_help_of_the_program() {
       acquire     Lease a worktree and print its path
       renew       Extend a lease
       release     Give a worktree back; what is not committed goes into a rescue
+      session     Let leases end together, with the process that runs the agents
 
     Look:
       list        List the worktrees, oldest first

@@ -16,8 +16,9 @@ use crate::{
 /// Leases a worktree and prints its path.
 pub(super) fn acquire(context: &mut Context, args: &AcquireArgs) -> Result<Exit, Problem> {
     let pool = context.open()?;
+    let session = context.session()?;
     let mut progress = Progress::new(&mut context.console);
-    let lease = ops::acquire(&pool, &args.request(), &mut progress)?;
+    let lease = ops::acquire(&pool, &args.request(session), &mut progress)?;
     let told = progress.finish();
     let leased = lease.detach();
     match Form::from(args.json) {

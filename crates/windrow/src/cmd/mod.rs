@@ -13,18 +13,20 @@ mod result;
 mod run;
 mod schemas;
 mod select;
+mod session;
 mod shell;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use windrow_core::ops::{Locate, Pool};
+use windrow_model::{IdError, SessionId};
 
 use crate::args::Form;
 use crate::{
     args::{Command, GlobalArgs},
     completion,
     console::Console,
-    environment::Surroundings,
+    environment::{self, Surroundings},
     errors::{Exit, Problem},
     render::{self, View},
     wire::{self, Code},
@@ -49,6 +51,15 @@ impl Context {
             self.console.say(&render::notice(&warning.to_string()));
         }
         Ok(pool)
+    }
+
+    /// The session that we were started in.
+    fn session(&self) -> Result<Option<SessionId>, Problem> {
+        let unreadable = |error: IdError| {
+            Problem::usage(format!("cannot read `{}`: {error}", environment::SESSION))
+                .hint(format!("export {}=$(windrow session start)", environment::SESSION))
+        };
+        self.surroundings.session().map_err(unreadable)
     }
 
     fn view(&self) -> View<'_> {
@@ -93,6 +104,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Acquire(args) => acquire::acquire(context, &args),
         Command::Renew(args) => acquire::renew(context, &args),
         Command::Release(args) => release::release(context, &args),
+        Command::Session(args) => session::session(context, &args.command),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),

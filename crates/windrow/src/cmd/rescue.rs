@@ -58,8 +58,9 @@ fn drop(context: &mut Context, rescue: &RescueId, form: Form) -> Result<(), Prob
 /// Brings saved work back in a new worktree and prints its path.
 pub(super) fn restore(context: &mut Context, args: &RestoreArgs) -> Result<Exit, Problem> {
     let pool = context.open()?;
+    let session = context.session()?;
     let mut progress = Progress::new(&mut context.console);
-    let restored = ops::restore(&pool, &args.request(), &mut progress)?;
+    let restored = ops::restore(&pool, &args.request(session), &mut progress)?;
     let told = progress.finish();
     match Form::from(args.json) {
         Form::Json => context.document(&RestoreDocument::from(&restored))?,

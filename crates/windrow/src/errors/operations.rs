@@ -2,7 +2,7 @@
 
 use windrow_core::ops::{
     AcquireError, CreateError, DropError, ExecError, HeldBy, OpenError, QueryError, ReleaseError, RenewError,
-    RescueError, RestoreError, RunError, SelectError, StateError,
+    RescueError, RestoreError, RunError, SelectError, SessionError, StateError,
 };
 use windrow_model::{Fence, WorktreeName};
 
@@ -99,6 +99,8 @@ impl Classify for AcquireError {
             Self::NoSuchProcess { .. } => {
                 Kind::new(Code::NotFound).hint("name a process that runs; `--pid $$` is the shell that calls")
             }
+            Self::UnknownSession(_) => Kind::new(Code::NotFound).hint(NEW_SESSION),
+            Self::EndedSession(_) => Kind::new(Code::Conflict).hint(NEW_SESSION),
             Self::Create { name, source } => source.kind().worktree(name),
         }
     }
@@ -172,6 +174,26 @@ impl Classify for ReleaseError {
             }
             Self::Git(error) => error.kind(),
             Self::Head(error) => error.kind(),
+        }
+    }
+}
+
+const NEW_SESSION: &str =
+    "start another with `export WINDROW_SESSION=$(windrow session start)`, or unset that variable";
+
+impl Classify for SessionError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Unknown(_) => {
+                Kind::new(Code::NotFound).hint("`windrow session list` shows those that are there")
+            }
+            Self::NoSuchProcess { .. } => {
+                Kind::new(Code::NotFound).hint("name a process that runs; `--pid $$` is the shell that calls")
+            }
+            Self::NoCaller => {
+                Kind::new(Code::NotFound).hint("name a process with `--pid`, or a time with `--ttl`")
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod events;
 mod list;
 mod problem;
 mod rescue;
+mod session;
 mod show;
 mod style;
 mod summary;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     list::list,
     problem::{notice, problem},
     rescue::{rescue, rescue_dropped, rescues},
+    session::{session, session_ended, session_started, sessions},
     show::show,
     summary::{acquired, finished, ran, released, renewed, restored},
     text::safe,

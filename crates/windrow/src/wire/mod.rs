@@ -10,6 +10,7 @@ mod documents;
 mod outcome;
 mod problem;
 mod schema;
+mod session;
 #[cfg(test)]
 mod tests;
 mod worktree;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     outcome::Exit,
     problem::{Code, Details, HeldWorktree, WireError},
     schema::{render as render_schema, schemas},
+    session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},
 };
 
 /// Writes a document as one line.

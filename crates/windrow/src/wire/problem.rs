@@ -19,7 +19,7 @@ pub(crate) enum Code {
     Untrusted,
     /// The configuration is wrong.
     Config,
-    /// There is no such worktree, lease, rescue, key or commit.
+    /// There is no such worktree, lease, session, rescue, key or commit.
     NotFound,
     /// What was asked for stands against something that is there.
     Conflict,

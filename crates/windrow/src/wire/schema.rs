@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use super::documents as d;
+use super::{documents as d, session as s};
 
 /// The schema of every document, by the name of its file without `.json`.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
@@ -24,6 +24,10 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("rescue-show", of::<d::RescueDocument>()),
         ("restore", of::<d::RestoreDocument>()),
         ("run", of::<d::RunDocument>()),
+        ("session-end", of::<s::SessionEndDocument>()),
+        ("session-list", of::<s::SessionListDocument>()),
+        ("session-show", of::<s::SessionDocument>()),
+        ("session-start", of::<s::SessionStartDocument>()),
         ("show", of::<d::ShowDocument>()),
     ]
 }

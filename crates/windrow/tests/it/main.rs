@@ -29,6 +29,8 @@ mod revenants;
 mod run;
 mod saving;
 mod schema;
+#[cfg(target_os = "linux")]
+mod sessions;
 mod setup;
 mod shell;
 mod supervision;

@@ -37,8 +37,16 @@ fn the_tour_of_the_readme_does_what_it_says() {
         let outcome = shell.args(["-c", &script]).run().assert_success();
         format!("{}{}", outcome.text(), outcome.stderr_text())
     };
-    let expected =
-        ["Say hello", "draft", "## windrow/mine", "look", "doomed-", "be brief", "\"worktrees\":[]"];
+    let expected = [
+        "Say hello",
+        "draft",
+        "## windrow/mine",
+        "2 leases given back",
+        "look",
+        "doomed-",
+        "be brief",
+        "\"worktrees\":[]",
+    ];
     assert_eq!(sections.len(), expected.len(), "a section of the tour came or went");
     for (commands, expected) in sections.iter().zip(expected) {
         let printed = run(commands);

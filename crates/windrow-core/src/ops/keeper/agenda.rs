@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use windrow_model::{
-    Holder, LeaseFate, LeaseRecord, ProcessIdentity, RecoveryAction, WorktreeId, WorktreeRecord,
+    Holder, LeaseFate, LeaseRecord, ProcessIdentity, RecoveryAction, SessionBond, WorktreeId, WorktreeRecord,
     WorktreeState, recovery_action,
 };
 
@@ -70,7 +70,7 @@ pub(super) fn read(pool: &Pool, store: &LocalStore) -> Result<Agenda, StateError
     let trash_dirs = sweep::directories(pool, &worktrees);
     let mut agenda = Agenda { trash_dirs, ..Agenda::default() };
     for record in &worktrees {
-        let prospect = prospect(pool, record, leases.get(&record.id)).unwrap_or(Prospect::Unsettled);
+        let prospect = prospect(pool, store, record, leases.get(&record.id)).unwrap_or(Prospect::Unsettled);
         agenda.add(record.id, prospect);
     }
     Ok(agenda)
@@ -78,6 +78,7 @@ pub(super) fn read(pool: &Pool, store: &LocalStore) -> Result<Agenda, StateError
 
 fn prospect(
     pool: &Pool,
+    store: &LocalStore,
     record: &WorktreeRecord,
     lease: Option<&LeaseRecord>,
 ) -> Result<Prospect, StateError> {
@@ -86,25 +87,41 @@ fn prospect(
             (WorktreeState::Kept, Some(end)) => Prospect::EndsAt(end),
             _ => Prospect::Stays,
         }),
-        (RecoveryAction::Examine, Some(lease)) => of_lease(pool, record, lease),
+        (RecoveryAction::Examine, Some(lease)) => of_lease(pool, store, record, lease),
         _ => unless_at_work(pool, record),
     }
 }
 
-fn of_lease(pool: &Pool, record: &WorktreeRecord, lease: &LeaseRecord) -> Result<Prospect, StateError> {
-    match liveness::fate_of(pool, record, lease, Standing::Outside)? {
+fn of_lease(
+    pool: &Pool,
+    store: &LocalStore,
+    record: &WorktreeRecord,
+    lease: &LeaseRecord,
+) -> Result<Prospect, StateError> {
+    match liveness::fate_of(pool, store, record, lease, Standing::Outside)? {
         LeaseFate::Abandoned | LeaseFate::Ended => unless_at_work(pool, record),
         LeaseFate::Deferred => Ok(Prospect::Unsettled),
         LeaseFate::Lives => match (&lease.holder, lease.expires_at) {
-            // A dead one's lock may live a moment longer, in a child that it was just starting.
-            (Holder::Process(process), _) => Ok(match liveness::process_liveness(process)? {
-                Liveness::Alive => Prospect::EndsWith(process.clone()),
-                Liveness::Dead => Prospect::Unsettled,
-            }),
+            (Holder::Process(process), _) => with_process(process),
+            (Holder::Session(id), end) => match store.session(*id)?.map(|session| session.bond) {
+                Some(SessionBond::Process(process)) => with_process(&process),
+                // A command of ours still runs under the lease.
+                Some(SessionBond::Until(end)) if end <= Pool::now() => Ok(Prospect::Unsettled),
+                Some(SessionBond::Until(end)) => Ok(Prospect::EndsAt(end)),
+                None => Ok(end.map_or(Prospect::Stays, Prospect::EndsAt)),
+            },
             (_, Some(end)) => Ok(Prospect::EndsAt(end)),
             (_, None) => Ok(Prospect::Stays),
         },
     }
+}
+
+/// A dead supervisor's lock may live a moment longer, in a child that it was just starting.
+fn with_process(process: &ProcessIdentity) -> Result<Prospect, StateError> {
+    Ok(match liveness::process_liveness(process)? {
+        Liveness::Alive => Prospect::EndsWith(process.clone()),
+        Liveness::Dead => Prospect::Unsettled,
+    })
 }
 
 /// What is over is ended, unless somebody is at it already.
