@@ -6,6 +6,7 @@ mod branch;
 mod decide;
 mod disposable;
 mod event;
+mod guard;
 mod holder;
 mod id;
 mod key;
@@ -27,6 +28,7 @@ pub use decide::{
 };
 pub use disposable::{DirectorySigns, Disposable, disposable_directory};
 pub use event::{Event, EventKind, NewEvent};
+pub use guard::{Change, Drift, Fingerprint, Single, Watched};
 pub use holder::{Holder, HolderLiveness, ProcessIdentity};
 pub use id::{Fence, IdError, LeaseId, RescueId, SessionId, WorktreeId};
 pub use key::{LeaseKey, LeaseKeyError};
@@ -40,8 +42,8 @@ pub use record::{
 pub use retention::expired_rescues;
 pub use session::{SessionBond, SessionRecord, session_liveness};
 pub use settings::{
-    BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, LogMode, PoolSettings, RescueSettings,
-    RunSettings, Settings, Submodules,
+    BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LogMode, PoolSettings,
+    RescueSettings, RunSettings, Settings, Submodules,
 };
 pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};

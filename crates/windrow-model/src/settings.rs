@@ -21,6 +21,21 @@ pub struct Settings {
     pub run: RunSettings,
     /// Submodules of new worktrees.
     pub submodules: Submodules,
+    /// What is everybody's, compared when a lease ends.
+    pub guard: GuardSettings,
+}
+
+/// Looking at what is everybody's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardSettings {
+    /// The main checkout's files are compared when it tracks at most so many; 50,000.
+    pub max_files: u32,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self { max_files: 50_000 }
+    }
 }
 
 /// Finding the repository.

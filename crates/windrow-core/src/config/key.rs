@@ -286,6 +286,14 @@ static KEYS: &[KeyDoc] = &[
         "How long a worktree stays after a run.",
     ),
     row(
+        "guard.max_files",
+        Kind::Count,
+        "50000",
+        |settings| Field::Count(&mut settings.guard.max_files),
+        "The files of the main checkout are compared before and after a lease when it tracks at most so many; 0 leaves \
+         them out.",
+    ),
+    row(
         "submodules.populate",
         Kind::Choice(&["none", "direct", "recursive"]),
         "\"none\"",

@@ -19,6 +19,7 @@ mod config;
 mod discover;
 mod expand;
 mod facts;
+mod guard;
 mod head;
 mod index;
 mod listing;
@@ -51,6 +52,10 @@ pub use command::{Call, Git, GitError, GitFailure, GitOutput, LOCAL_VARIABLES};
 pub use config::{Config, Sparse};
 pub use discover::{DiscoverError, discover};
 pub use facts::{AdminFacts, admin_facts, dot_git_of};
+pub use guard::{
+    Differing, MainFiles, MainFilesError, Setting, content_hash, hooks_in, main_files, set_not_bare,
+    settings_in, unset_worktree,
+};
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
 pub use index::{IndexError, read_index, write_entries, write_index};
 pub use listing::{count_uncommitted, diff_worktree, reset_index};

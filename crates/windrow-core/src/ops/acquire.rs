@@ -7,13 +7,13 @@
 //! # Crash safety
 //! See [`super::create`]. A lease exists from the claim on, so that a key or a branch is never promised twice.
 
-use windrow_model::{Holder, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState};
+use windrow_model::{Fingerprint, Holder, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState};
 
 use super::{
     claim::{self, Claimed},
     create::{self, Built, Wanted},
     error::{AcquireError, CreateError, StateError},
-    keeper,
+    guard, keeper,
     lease::Lease,
     line,
     observer::Observer,
@@ -129,7 +129,7 @@ fn build<'p>(
 ) -> Result<Lease<'p>, CreateError> {
     let Claimed { worktree, lease, lock, notice } = claimed;
     let lock = lock.keep();
-    let built = match build_and_publish(pool, store, &worktree, wanted, observer) {
+    let built = match build_and_publish(pool, store, &worktree, &lease, wanted, observer) {
         Ok(built) => built,
         Err(error) => {
             clear_away(pool, &worktree, lock);
@@ -146,11 +146,13 @@ fn build_and_publish(
     pool: &Pool,
     store: &mut LocalStore,
     worktree: &WorktreeRecord,
+    lease: &LeaseRecord,
     wanted: Wanted,
     observer: &mut dyn Observer,
 ) -> Result<Built, CreateError> {
     let mut built = create::build(pool, store, worktree.clone(), wanted, observer)?;
-    match publish(store, &built.record, &built.taken.files) {
+    let seen = guard::fingerprint(pool);
+    match publish(store, &built, lease, &seen) {
         Ok(state) => built.record.state = state,
         Err(error) => {
             create::roll_back(pool, store, worktree)?;
@@ -171,12 +173,15 @@ fn clear_away(pool: &Pool, worktree: &WorktreeRecord, lock: Option<WorktreeLock>
 /// The one durable step that turns a creation into a lease.
 fn publish(
     store: &mut LocalStore,
-    record: &WorktreeRecord,
-    carried: &[windrow_model::CarriedFile],
+    built: &Built,
+    lease: &LeaseRecord,
+    seen: &Fingerprint,
 ) -> Result<WorktreeState, StoreError> {
+    let record = &built.record;
     store.transaction(|tx| {
         tx.set_made(record)?;
-        tx.set_carried(record.id, carried)?;
+        tx.set_carried(record.id, &built.taken.files)?;
+        tx.set_fingerprint(lease.id, seen)?;
         tx.advance(record.id, WorktreeEvent::Created, Pool::now(), "")?;
         tx.advance(record.id, WorktreeEvent::HandedOut, Pool::now(), "")
     })

@@ -285,6 +285,8 @@ pub(super) fn quarantine(
         rescue: None,
         dropped: Vec::new(),
         branch: BranchFate::None,
+        drift: Vec::new(),
+        meanwhile: Vec::new(),
     })
 }
 
@@ -300,7 +302,8 @@ fn outcome(
         Some(rescued) => (rescued.survey.unsaved(), rescued.survey.dropped, rescued.record),
         None => (0, Vec::new(), None),
     };
-    Released { worktree, fate, work, unsaved, rescue, dropped, branch }
+    let (drift, meanwhile) = (Vec::new(), Vec::new());
+    Released { worktree, fate, work, unsaved, rescue, dropped, branch, drift, meanwhile }
 }
 
 /// The commits between the base and `tip`, counted.

@@ -9,6 +9,7 @@ mod converted;
 mod create;
 mod ending;
 mod error;
+mod guard;
 mod identity;
 mod keeper;
 mod lease;
@@ -45,12 +46,13 @@ pub use error::{
     AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReleaseError, RenewError,
     RescueError, RestoreError, RunError, SelectError, SessionError, StateError, SweepError,
 };
+pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
-    BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, Leased, Provenance, Ran,
-    Released, Restored, WorkSummary, WorktreeFate,
+    BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen, Leased,
+    Provenance, Ran, Released, Restored, WorkSummary, WorktreeFate,
 };
 pub use pool::{Environment, KeeperMode, Pool};
 pub use query::{Colour, diff, events, find, list, logs, show};

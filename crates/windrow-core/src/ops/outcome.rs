@@ -4,7 +4,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use bstr::BString;
 use jiff::Timestamp;
-use windrow_model::{BranchName, Disposable, LeaseRecord, Oid, RescueRecord, WorktreeRecord};
+use windrow_model::{
+    BranchName, Disposable, Drift, Holder, LeaseRecord, Oid, RescueRecord, WorktreeName, WorktreeRecord,
+};
 
 use crate::process::{Exit, Straggler};
 
@@ -121,6 +123,23 @@ pub struct Released {
     pub dropped: Vec<Dropped>,
     /// What became of the branch.
     pub branch: BranchFate,
+    /// What of everybody's is not as it was when the lease was given.
+    pub drift: Vec<Drift>,
+    /// Who else had a worktree meanwhile; empty without drift.
+    pub meanwhile: Vec<HeldThen>,
+}
+
+/// A lease that lived at the same time as another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldThen {
+    /// Its worktree.
+    pub worktree: WorktreeName,
+    /// Who had it.
+    pub holder: Holder,
+    /// Since when.
+    pub from: Timestamp,
+    /// Until when; `None` when it still lives.
+    pub until: Option<Timestamp>,
 }
 
 /// How a command ended, with everything around it.

@@ -15,6 +15,7 @@ use windrow_model::{
 use super::{
     create, ending,
     error::StateError,
+    guard,
     identity::{self, Identity},
     leftovers,
     liveness::{self, Standing},
@@ -193,6 +194,7 @@ fn end(
         });
         record.state = began.map_err(|error: StoreError| error)?;
     }
+    let seen = guard::compare(pool, store, lease.as_ref());
     let released = ending::finish(pool, store, record, lease, WorkPolicy::Rescue)?;
     let name = &released.worktree.name;
     let text = match (&released.fate, &released.rescue) {
@@ -209,5 +211,5 @@ fn end(
         }
         _ => format!("gave back the abandoned worktree `{name}`; nothing in it was unsaved"),
     };
-    Ok((text, released.fate))
+    Ok((text + &seen.in_words(), released.fate))
 }

@@ -13,7 +13,7 @@ use windrow_model::{Checkout, LeaseRecord, WorktreeEvent, WorktreeRecord, Worktr
 use super::{
     ending,
     error::{ReleaseError, SelectError, StateError},
-    keeper, liveness,
+    guard, keeper, liveness,
     observer::Unobserved,
     outcome::{BranchFate, Entry, Released, WorkSummary, WorktreeFate},
     pool::{Pool, WorktreeLock},
@@ -69,12 +69,14 @@ pub(super) fn end_one(
     check_fence(&worktree, lease.as_ref(), request)?;
     refuse_occupied(&worktree)?;
     let keep = request.keep.or_else(|| lease.as_ref()?.keep).filter(|keep| !keep.is_zero());
-    let released = match keep {
+    let seen = guard::compare(pool, &store, lease.as_ref());
+    let mut released = match keep {
         Some(keep) if matches!(worktree.state, WorktreeState::Leased | WorktreeState::Kept) => {
             keep_for(pool, store, worktree, lease, keep)?
         }
         _ => give_back(pool, store, worktree, lease, request.work)?,
     };
+    (released.drift, released.meanwhile) = (seen.drift, seen.meanwhile);
     if matches!(released.fate, WorktreeFate::Removed | WorktreeFate::Vanished) {
         retire_lock(lock);
     }
@@ -180,6 +182,8 @@ fn keep_for(
         rescue: None,
         dropped: Vec::new(),
         branch,
+        drift: Vec::new(),
+        meanwhile: Vec::new(),
     })
 }
 

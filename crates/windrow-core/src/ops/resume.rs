@@ -7,6 +7,7 @@ use windrow_model::{
 
 use super::{
     error::{AcquireError, StateError},
+    guard,
     identity::{self, Identity},
     liveness::{self, Standing},
     outcome::Provenance,
@@ -170,6 +171,7 @@ fn reattach(
     };
     let expires_at = terms::expiry(pool, request, holder);
     let keep = request.keep.or(Some(pool.settings().run.keep)).filter(|keep| !keep.is_zero());
+    let seen = guard::fingerprint(pool);
     let lease = store.transaction(|tx| {
         // Somebody may have come first while the lock was free.
         if tx.worktree(worktree.id)?.is_none_or(|now| now.state != WorktreeState::Kept) {
@@ -177,6 +179,7 @@ fn reattach(
         }
         let lease = terms::new_lease(tx, worktree.id, holder.clone(), key.clone(), expires_at, keep)?;
         tx.insert_lease(&lease)?;
+        tx.set_fingerprint(lease.id, &seen)?;
         tx.advance(worktree.id, WorktreeEvent::HandedOut, Pool::now(), "reattached")?;
         Ok(Some(lease))
     });

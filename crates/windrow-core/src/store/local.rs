@@ -8,10 +8,11 @@ pub(super) const SCHEMA: Schema = Schema {
     file: "state.db",
     lock: "store.lock",
     application_id: 0x576e_6472,
-    version: 2,
+    version: 3,
     migrations: &[
         ("V1__records.sql", include_str!("migrations/V1__records.sql")),
         ("V2__sessions.sql", include_str!("migrations/V2__sessions.sql")),
+        ("V3__fingerprints.sql", include_str!("migrations/V3__fingerprints.sql")),
     ],
 };
 

@@ -16,6 +16,7 @@ mod conformance;
 mod coordination;
 mod database;
 mod error;
+mod fingerprints;
 mod local;
 mod open;
 mod records;

@@ -7,7 +7,7 @@ use windrow_core::{
     },
     process::{EndedBy, Straggler},
 };
-use windrow_model::{LeaseRecord, WorktreeRecord, format_bytes};
+use windrow_model::{Drift, LeaseRecord, WorktreeRecord, format_bytes};
 
 use super::{
     View,
@@ -17,6 +17,9 @@ use super::{
 
 /// How many names are listed before the rest is only counted.
 const NAMED: usize = 4;
+
+/// How many changes of what is everybody's are told one by one.
+const DRIFTS: usize = 8;
 
 /// A lease that was given.
 pub(crate) fn acquired(leased: &Leased, view: &View<'_>) -> String {
@@ -65,6 +68,7 @@ pub(crate) fn ran(ran: &Ran, view: &View<'_>) -> String {
     let mut lines = Lines::default();
     add_release(&mut lines, &ran.released);
     add_finished(&mut lines, &ran.finished, view);
+    add_drift(&mut lines, &ran.released);
     add_next(&mut lines, &ran.released);
     under(&ran.released, &lines, view)
 }
@@ -73,6 +77,7 @@ pub(crate) fn ran(ran: &Ran, view: &View<'_>) -> String {
 pub(crate) fn released(released: &Released, view: &View<'_>) -> String {
     let mut lines = Lines::default();
     add_release(&mut lines, released);
+    add_drift(&mut lines, released);
     add_next(&mut lines, released);
     under(released, &lines, view)
 }
@@ -116,6 +121,22 @@ fn add_release(lines: &mut Lines, released: &Released) {
     }
     if !released.dropped.is_empty() {
         lines.add("dropped", dropped(&released.dropped));
+    }
+}
+
+/// What of everybody's changed meanwhile, and who else was there.
+fn add_drift(lines: &mut Lines, released: &Released) {
+    for drift in released.drift.iter().take(DRIFTS) {
+        let style = if matches!(drift, Drift::Unchecked { .. }) { FAINT } else { CARE };
+        lines.add("drift", paint(style, safe(&drift.to_string())));
+    }
+    if released.drift.len() > DRIFTS {
+        lines.add("drift", format!("{} more changes", released.drift.len() - DRIFTS));
+    }
+    if !released.meanwhile.is_empty() {
+        let names =
+            released.meanwhile.iter().map(|held| format!("{} ({})", held.worktree, holder(&held.holder)));
+        lines.add("others", listed(names));
     }
 }
 

@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use windrow_core::{
     config::{Origin, Value},
     ops::{
-        BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, Leased, Provenance,
-        Ran, Released, RescueDetails, RescuedPath, RescuedWhere, WorkSummary, WorktreeFate,
+        BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen, Leased,
+        Provenance, Ran, Released, RescueDetails, RescuedPath, RescuedWhere, WorkSummary, WorktreeFate,
     },
     process::{self, EndedBy, Occupant, OccupiedBy, Straggler},
 };
 use windrow_model::{
-    BranchOrigin, Checkout, Disposable, Event, EventKind, Fence, Holder, LeaseRecord, NewEvent, Oid,
-    ProcessIdentity, RescueRecord, WorktreeRecord, WorktreeState,
+    BranchOrigin, Change, Checkout, Disposable, Drift, Event, EventKind, Fence, Holder, LeaseRecord,
+    NewEvent, Oid, ProcessIdentity, RescueRecord, Single, WorktreeRecord, WorktreeState,
 };
 
 use super::*;
@@ -109,6 +109,8 @@ fn full_release() -> Released {
             },
         ],
         branch: BranchFate::Stays("windrow/quiet-fern".parse().unwrap(), oid("b")),
+        drift: Vec::new(),
+        meanwhile: Vec::new(),
     }
 }
 
@@ -341,4 +343,31 @@ fn a_problem_is_two_lines() {
     hint: wait with `--wait 10m`
     ");
     insta::assert_snapshot!(problem(&Problem::usage("no")).escape_debug(), @r"\u{1b}[1m\u{1b}[31merror\u{1b}[0m: no\n");
+}
+
+#[test]
+fn drift_is_told_with_who_else_was_there() {
+    let file = |path: &str| Drift::File { path: path.into(), change: Change::Changed, written_at: None };
+    let mut drifted = empty_release();
+    drifted.drift = vec![
+        Drift::Value { what: Single::CoreBare, from: Some("false".into()), to: Some("true".into()) },
+        file("src/\u{1b}[2J.rs"),
+        Drift::Unchecked { why: "it is locked".to_owned() },
+    ];
+    drifted.meanwhile = vec![HeldThen {
+        worktree: "bold-otter".parse().unwrap(),
+        holder: Holder::Unbound,
+        from: ago(60),
+        until: None,
+    }];
+    insta::assert_snapshot!(strip_str(&released(&drifted, &view())), @r"
+    quiet-fern  removed
+      drift   `core.bare` changed from `false` to `true`
+      drift   `src/\u{1b}[2J.rs` in the main checkout was changed
+      drift   not compared: it is locked
+      others  bold-otter (nobody watched)
+    ");
+    drifted.drift = (0..12).map(|number| file(&number.to_string())).collect();
+    let text = strip_str(&released(&drifted, &view())).to_string();
+    assert_eq!((text.lines().count(), text.contains("4 more changes")), (11, true), "{text}");
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod basics;
 mod documents;
+mod guard;
 mod outcome;
 mod problem;
 mod schema;

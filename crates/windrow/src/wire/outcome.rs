@@ -12,6 +12,7 @@ use windrow_model as model;
 
 use super::{
     Bytes, Time,
+    guard::{Drift, HeldThen},
     worktree::{Rescue, Worktree},
 };
 
@@ -292,6 +293,10 @@ pub(crate) struct Release {
     dropped: Vec<Dropped>,
     /// What became of the branch.
     branch: Branch,
+    /// What of everybody's is not as it was when the lease was given; facts, whoever did it.
+    drift: Vec<Drift>,
+    /// Who else had a worktree meanwhile; empty without drift.
+    meanwhile: Vec<HeldThen>,
 }
 
 impl From<&Released> for Release {
@@ -304,6 +309,8 @@ impl From<&Released> for Release {
             rescue: released.rescue.as_ref().map(Rescue::from),
             dropped: released.dropped.iter().map(Dropped::from).collect(),
             branch: Branch::from(&released.branch),
+            drift: released.drift.iter().map(Drift::from).collect(),
+            meanwhile: released.meanwhile.iter().map(HeldThen::from).collect(),
         }
     }
 }

@@ -61,7 +61,7 @@ impl From<&Leased> for Lease {
 /// Who holds a lease.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Holder {
+pub(super) enum Holder {
     /// A process of this host; the lease lives as long as it does.
     Process {
         /// Its number.

@@ -6,6 +6,7 @@ mod carry;
 mod concurrency;
 mod documents;
 mod errors;
+mod guard;
 mod h01_h09;
 mod h10_h13;
 mod h14_h18;

@@ -72,10 +72,12 @@ fn every_key_is_read_from_a_file() {
             keep = "1h30m"
             [submodules]
             populate = "recursive"
+            [guard]
+            max_files = 7
         "#,
     );
     let loaded = fixture.load().unwrap();
-    let Settings { discovery, pool, branch, carry, rescue, run, submodules } = loaded.settings;
+    let Settings { discovery, pool, branch, carry, rescue, run, submodules, guard } = loaded.settings;
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
     assert_eq!((pool.ttl, pool.keeper), (Duration::from_secs(1_800), false));
@@ -86,6 +88,7 @@ fn every_key_is_read_from_a_file() {
     assert_eq!((rescue.keep, rescue.disposable), (Duration::from_secs(172_800), vec!["*.log".to_owned()]));
     assert_eq!((run.grace, run.log, run.log_bytes), (Duration::from_secs(9), LogMode::Always, 4096));
     assert_eq!((run.keep, submodules), (Duration::from_secs(5_400), Submodules::Recursive));
+    assert_eq!(guard.max_files, 7);
     assert!(loaded.values.iter().all(|value| value.origin == Origin::User(fixture.user_file())));
 }
 

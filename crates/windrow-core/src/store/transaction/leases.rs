@@ -34,6 +34,7 @@ impl Tx<'_> {
         let lease = self.held(id, fence)?;
         let sql = "UPDATE leases SET ended_at = ?2 WHERE id = ?1";
         self.database().write("end a lease", sql, params![id.to_string(), now.as_microsecond()])?;
+        self.forget_fingerprint(id)?;
         self.tell(EventKind::LeaseReleased, lease.worktree, id, now)
     }
 
