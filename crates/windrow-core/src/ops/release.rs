@@ -69,7 +69,7 @@ pub(super) fn end_one(
     check_fence(&worktree, lease.as_ref(), request)?;
     refuse_occupied(&worktree)?;
     let keep = request.keep.or_else(|| lease.as_ref()?.keep).filter(|keep| !keep.is_zero());
-    let seen = guard::compare(pool, &store, lease.as_ref());
+    let seen = guard::compare(pool, store, lease.as_ref());
     let mut released = match keep {
         Some(keep) if matches!(worktree.state, WorktreeState::Leased | WorktreeState::Kept) => {
             keep_for(pool, store, worktree, lease, keep)?
