@@ -13,6 +13,7 @@ mod key;
 mod name;
 mod oid;
 mod quantity;
+mod reconcile;
 mod record;
 mod retention;
 mod session;
@@ -35,6 +36,11 @@ pub use key::{LeaseKey, LeaseKeyError};
 pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
 pub use quantity::{QuantityError, format_bytes, format_duration, parse_bytes, parse_duration};
+pub use reconcile::{
+    Discrepancy, DiskSeen, LeaveReason, Mending, ReconcileAction, ReconcilePlan, ReconcileSituation,
+    ReconcileSnapshot, ReconcileStep, RecordsAction, RecordsSeen, RegistrationSeen, UseSeen, WorktreeSeen,
+    plan_reconcile, reconcile_action,
+};
 pub use record::{
     BranchOrigin, CarriedFile, CarriedKind, Checkout, DirectoryIdentity, LeaseRecord, RescueRecord, Waiter,
     WorktreeRecord,

@@ -263,7 +263,7 @@ pub(super) fn private_directory(path: &Path) -> Result<(), AdminError> {
     made.map_err(|source| AdminError::Io { path: path.to_owned(), source })
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let nofollow = OFlags::NOFOLLOW.bits().cast_signed();
     let mut file: File = OpenOptions::new().write(true).create_new(true).custom_flags(nofollow).open(path)?;
     file.write_all(bytes)

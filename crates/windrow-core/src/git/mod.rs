@@ -23,6 +23,7 @@ mod guard;
 mod head;
 mod index;
 mod listing;
+mod mend;
 mod operations;
 mod pack_cache;
 mod refs;
@@ -59,6 +60,7 @@ pub use guard::{
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
 pub use index::{IndexError, read_index, write_entries, write_index};
 pub use listing::{count_uncommitted, diff_worktree, reset_index};
+pub use mend::{CommitFacts, commit_facts, first_commit, marked_admins, relink, repoint};
 pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
 pub use refs::{Expect, RefChange, RefError, first_reflog_message, list_refs, read_ref, update_refs};
 pub use registry::{find_admin, unpublished_admin};

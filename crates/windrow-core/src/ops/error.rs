@@ -4,7 +4,7 @@
 use std::{io, path::PathBuf};
 
 use windrow_model::{
-    BranchName, BranchTemplateError, Fence, LeaseKey, RescueId, SessionId, SpaceShortage, WorktreeName,
+    BranchName, BranchTemplateError, Fence, LeaseKey, Oid, RescueId, SessionId, SpaceShortage, WorktreeName,
     WorktreeState,
 };
 
@@ -548,4 +548,41 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+/// Why records and disk were not reconciled.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// git failed.
+    #[error(transparent)]
+    Git(#[from] git::GitError),
+    /// A commit or tree cannot be read.
+    #[error(transparent)]
+    Tree(#[from] git::ObjectError),
+    /// A file or directory cannot be read or written.
+    #[error("cannot read or write `{path}`", path = path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The commit of a rescue is based on nothing.
+    #[error("commit {commit} is no snapshot of rescue `{rescue}`")]
+    NoSnapshot {
+        /// The rescue.
+        rescue: RescueId,
+        /// The commit.
+        commit: Oid,
+    },
+    /// Nothing tells which worktree a rescue is of.
+    #[error("nothing names the worktree of rescue `{rescue}`")]
+    Nameless {
+        /// The rescue.
+        rescue: RescueId,
+    },
 }

@@ -41,7 +41,7 @@ pub(super) fn prove(pool: &Pool, record: &WorktreeRecord) -> Identity {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Presence {
+pub(super) enum Presence {
     Ours,
     Absent,
     /// Not there, but neither is the file system that it was on: an unmounted disk, or a container that sees only a part.
@@ -64,7 +64,7 @@ fn root_state(record: &WorktreeRecord) -> Result<Presence, String> {
 }
 
 /// Tells a directory that was removed from one that cannot be seen.
-fn absence(record: &WorktreeRecord) -> Result<Presence, String> {
+pub(super) fn absence(record: &WorktreeRecord) -> Result<Presence, String> {
     let Some(recorded) = &record.identity else { return Ok(Presence::Absent) };
     let nearest = record.path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
     let nearest = nearest.ok_or_else(|| format!("nothing above `{}` can be read", record.path.display()))?;
@@ -118,7 +118,7 @@ pub(super) fn lock_reason(record: &WorktreeRecord) -> String {
 }
 
 /// Compares paths as written and, where both exist, as resolved.
-fn same_path(left: &Path, right: &Path) -> bool {
+pub(super) fn same_path(left: &Path, right: &Path) -> bool {
     let resolved = || Some(left.canonicalize().ok()? == right.canonicalize().ok()?);
     left == right || resolved() == Some(true)
 }

@@ -23,6 +23,7 @@ mod plan;
 mod pool;
 mod progress;
 mod query;
+mod reconcile;
 mod recover;
 mod release;
 mod renew;
@@ -43,8 +44,8 @@ mod version;
 
 pub use acquire::acquire;
 pub use error::{
-    AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReleaseError, RenewError,
-    RescueError, RestoreError, RunError, SelectError, SessionError, StateError, SweepError,
+    AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReconcileError, ReleaseError,
+    RenewError, RescueError, RestoreError, RunError, SelectError, SessionError, StateError, SweepError,
 };
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
@@ -56,6 +57,7 @@ pub use outcome::{
 };
 pub use pool::{Environment, KeeperMode, Pool};
 pub use query::{Colour, diff, events, find, list, logs, show};
+pub use reconcile::{Reconciled, StepFate, execute as execute_reconcile, plan as plan_reconcile};
 pub use release::release;
 pub use renew::renew;
 pub use request::{

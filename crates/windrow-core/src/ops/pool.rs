@@ -181,7 +181,7 @@ impl Pool {
         }
     }
 
-    fn make_state_dirs(&self) -> Result<(), StateError> {
+    pub(super) fn make_state_dirs(&self) -> Result<(), StateError> {
         for directory in [self.state_dir.clone(), self.locks(), self.logs(), self.rescues(), self.excludes()]
         {
             fs::private_dir(&directory)?;
@@ -191,16 +191,27 @@ impl Pool {
 
     /// Records whose state this is, and refuses a state that came here by copying the repository.
     fn claim_state(&self, store: &mut LocalStore) -> Result<(), StateError> {
-        let wrong = |source| StateError::Io { path: self.repository.common_dir.clone(), source };
-        let identity = fs::directory_identity(&self.repository.common_dir)
-            .map_err(wrong)?
-            .ok_or_else(|| wrong(io::Error::from(io::ErrorKind::NotFound)))?;
-        let mine = format!("{}:{}:{:?}", identity.filesystem, identity.inode, identity.born_nanos);
+        let mine = self.mark()?;
         match store.meta(META_REPOSITORY)? {
             Some(recorded) if recorded == mine => Ok(()),
             Some(_) => Err(StateError::Copied { path: self.state_dir.clone() }),
             None => Ok(store.transaction(|tx| tx.set_meta(META_REPOSITORY, &mine))?),
         }
+    }
+
+    /// Tells whether the records came here with a copy of another repository.
+    pub(super) fn is_copied(&self, store: &LocalStore) -> Result<bool, StateError> {
+        let mine = self.mark()?;
+        Ok(store.meta(META_REPOSITORY)?.is_some_and(|recorded| recorded != mine))
+    }
+
+    /// What tells this repository from its copies.
+    fn mark(&self) -> Result<String, StateError> {
+        let wrong = |source| StateError::Io { path: self.repository.common_dir.clone(), source };
+        let identity = fs::directory_identity(&self.repository.common_dir)
+            .map_err(wrong)?
+            .ok_or_else(|| wrong(io::Error::from(io::ErrorKind::NotFound)))?;
+        Ok(format!("{}:{}:{:?}", identity.filesystem, identity.inode, identity.born_nanos))
     }
 
     pub(super) fn locks(&self) -> PathBuf {

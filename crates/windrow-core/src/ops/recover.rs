@@ -173,7 +173,9 @@ fn recover_one(
 }
 
 /// Ends a worktree whose time is over or whose holder is dead: kills what a dead supervisor left, saves, removes.
-fn end(
+///
+/// The caller holds its lock.
+pub(super) fn end(
     pool: &Pool,
     store: &mut LocalStore,
     mut record: WorktreeRecord,
@@ -183,7 +185,7 @@ fn end(
         let grace = pool.settings().run.grace.min(process::ABANDONED_GRACE);
         process::kill_tree(&pool.occupancy_path(&record.id), grace)?;
     }
-    if matches!(record.state, WorktreeState::Leased | WorktreeState::Kept) {
+    if !matches!(record.state, WorktreeState::Releasing | WorktreeState::Removing) {
         let began = store.transaction(|tx| {
             tx.advance(
                 record.id,

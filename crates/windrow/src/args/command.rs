@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Bring saved work back in a new worktree
     #[command(after_help = help::RESTORE)]
     Restore(RestoreArgs),
+    /// Compare the records with git and the disk, and mend what differs
+    #[command(after_help = help::RECONCILE)]
+    Reconcile(ReconcileArgs),
     /// Print the history
     Events(EventsArgs),
     /// Print the configuration that holds here
@@ -331,6 +334,17 @@ pub(crate) struct RestoreArgs {
     pub(crate) holder: HolderArgs,
     /// Print the lease as JSON
     #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `reconcile`.
+#[derive(Debug, Args)]
+pub(crate) struct ReconcileArgs {
+    /// Only tell what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print it as JSON
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

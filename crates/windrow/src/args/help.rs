@@ -1,11 +1,12 @@
 //! Help texts: the commands in groups, and examples.
 
 /// Every command that is shown, in groups.
-pub(super) const GROUPS: [(&str, &[&str]); 5] = [
+pub(super) const GROUPS: [(&str, &[&str]); 6] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
     ("Lease a worktree", &["acquire", "renew", "release", "session"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore"]),
+    ("Repair", &["reconcile"]),
     ("Setting up", &["config", "completions", "man"]),
 ];
 
@@ -52,6 +53,16 @@ back: staged, unstaged, untracked and ignored ones. The rescue stays until it is
 Examples:
   windrow rescue list
   cd \"$(windrow restore quiet-fern-1a2b3c4d)\"";
+
+pub(super) const RECONCILE: &str = "\
+For what other commands do not heal by themselves: worktrees or the repository were moved, records are
+lost or damaged, or came with a copy of the repository. Unusable records are moved aside, never deleted.
+What others made, what the user locked, what is in use and what is not mounted is left alone.
+The exit code is 1 when something that was to be done could not be done.
+
+Examples:
+  windrow reconcile --dry-run
+  windrow reconcile";
 
 pub(super) const SHELL: &str = "\
 The function goes into the start-up file of your shell:

@@ -16,8 +16,8 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub(crate) use self::{
     command::{
         AcquireArgs, Command, CompletionShell, ConfigArgs, DiffArgs, EventsArgs, ExecArgs, KeeperArgs,
-        ListArgs, LogsArgs, ManArgs, PathArgs, ReleaseArgs, RenewArgs, RescueCommand, RestoreArgs, RunArgs,
-        SchemasArgs, ShellArgs, ShellKind, ShowArgs, SweepArgs,
+        ListArgs, LogsArgs, ManArgs, PathArgs, ReconcileArgs, ReleaseArgs, RenewArgs, RescueCommand,
+        RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs, SweepArgs,
     },
     session::SessionCommand,
     value::ResultTarget,

@@ -235,6 +235,9 @@ fn the_help_of_the_program() {
       rescue      List, show or drop saved work
       restore     Bring saved work back in a new worktree
 
+    Repair:
+      reconcile   Compare the records with git and the disk, and mend what differs
+
     Setting up:
       config      Print the configuration that holds here
       completions Print the code that makes a shell complete our arguments

@@ -7,6 +7,7 @@ mod list;
 mod logs;
 mod man;
 mod path;
+mod reconcile;
 mod release;
 mod rescue;
 mod result;
@@ -112,6 +113,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Logs(args) => logs::logs(context, &args),
         Command::Rescue(args) => rescue::rescue(context, &args.command),
         Command::Restore(args) => rescue::restore(context, &args),
+        Command::Reconcile(args) => reconcile::reconcile(context, &args),
         Command::Events(args) => events::events(context, &args),
         Command::Config(args) => config::config(context, &args),
         Command::Completions(args) => completions(context, args.shell),

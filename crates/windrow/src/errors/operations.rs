@@ -1,8 +1,8 @@
 //! The kinds of the operations' own errors.
 
 use windrow_core::ops::{
-    AcquireError, CreateError, DropError, ExecError, HeldBy, OpenError, QueryError, ReleaseError, RenewError,
-    RescueError, RestoreError, RunError, SelectError, SessionError, StateError,
+    AcquireError, CreateError, DropError, ExecError, HeldBy, OpenError, QueryError, ReconcileError,
+    ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError, StateError,
 };
 use windrow_model::{Fence, WorktreeName};
 
@@ -27,7 +27,7 @@ impl Classify for StateError {
             Self::Io { path, source } => Kind::io(source).path(path),
             Self::Copied { path } => Kind::new(Code::StateUnusable)
                 .path(path)
-                .hint("the worktrees belong to the original; delete this directory and the copy starts anew"),
+                .hint("the worktrees belong to the original; `windrow reconcile` begins anew here"),
             Self::Lock(error) => error.kind(),
             Self::Liveness { source, .. } => Kind::io(source),
             Self::Kill(error) => error.kind(),
@@ -256,6 +256,18 @@ impl Classify for DropError {
             Self::Unknown(_) => unknown_rescue(),
             Self::Ref(error) => error.kind(),
             Self::Io { path, source } => Kind::io(source).path(path),
+        }
+    }
+}
+
+impl Classify for ReconcileError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Tree(error) => error.kind(),
+            Self::Io { path, source } => Kind::io(source).path(path),
+            Self::NoSnapshot { .. } | Self::Nameless { .. } => Kind::new(Code::Unsaved),
         }
     }
 }

@@ -30,8 +30,8 @@ impl Classify for ConfigError {
 }
 
 /// What to do about records that are of no use any more.
-const ANEW: &str = "nothing was changed; the worktrees are plain git worktrees, which `git worktree list` shows; to \
-                    start anew, move `state.db`, `state.db-wal` and `state.db-shm` out of that directory";
+const ANEW: &str = "nothing was changed; `windrow reconcile` makes new records from what is on disk; to begin without \
+                    it, move `state.db`, `state.db-wal` and `state.db-shm` out of that directory";
 
 impl Classify for StoreError {
     fn kind(&self) -> Kind {

@@ -5,6 +5,7 @@ mod config;
 mod events;
 mod list;
 mod problem;
+mod reconcile;
 mod rescue;
 mod session;
 mod show;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     events::event,
     list::list,
     problem::{notice, problem},
+    reconcile::{reconcile_plan, reconciled},
     rescue::{rescue, rescue_dropped, rescues},
     session::{session, session_ended, session_started, sessions},
     show::show,

@@ -10,6 +10,7 @@ mod documents;
 mod guard;
 mod outcome;
 mod problem;
+mod reconcile;
 mod schema;
 mod session;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) use self::{
     },
     outcome::Exit,
     problem::{Code, Details, HeldWorktree, WireError},
+    reconcile::ReconcileDocument,
     schema::{render as render_schema, schemas},
     session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},
 };

@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use super::{documents as d, session as s};
+use super::{documents as d, reconcile::ReconcileDocument, session as s};
 
 /// The schema of every document, by the name of its file without `.json`.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
@@ -17,6 +17,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("list", of::<d::ListDocument>()),
         ("logs", of::<d::LogsDocument>()),
         ("path", of::<d::PathDocument>()),
+        ("reconcile", of::<ReconcileDocument>()),
         ("release", of::<d::ReleaseDocument>()),
         ("renew", of::<d::RenewDocument>()),
         ("rescue-drop", of::<d::RescueDropDocument>()),

@@ -21,6 +21,7 @@ mod leftovers;
 mod limits;
 mod odd_repositories;
 mod pool;
+mod reconcile;
 mod records;
 mod refusal;
 mod rescue;

@@ -1,5 +1,7 @@
 //! Changes to rescues and waiters, and forgetting what is long over.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use rusqlite::params;
 use windrow_model::{EventKind, NewEvent, ProcessIdentity, RescueId, RescueRecord, Waiter};
@@ -47,6 +49,19 @@ impl Tx<'_> {
         ];
         self.database().write("record a rescue", sql, values)?;
         self.tell_rescue(EventKind::RescueCreated, rescue, rescue.created_at)
+    }
+
+    /// Records where the archive of a rescue lies.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchRescue`]; the database failed.
+    pub fn set_rescue_archive(&mut self, id: &RescueId, archive: &Path) -> Result<(), StoreError> {
+        let sql = "UPDATE rescues SET archive = ?2 WHERE id = ?1";
+        let values = params![id.as_str(), rows::path_column(archive)];
+        match self.database().write("move an archive", sql, values)? {
+            0 => Err(StoreError::NoSuchRescue(id.clone())),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the record of a rescue that was dropped.

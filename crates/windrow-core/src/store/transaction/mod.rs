@@ -39,6 +39,15 @@ impl<'a> Tx<'a> {
         drawn.map(Fence).ok_or_else(lost)
     }
 
+    /// Makes every further fence higher than `floor`; never lowers it.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`]; the database failed.
+    pub fn raise_fence(&mut self, floor: u64) -> Result<(), StoreError> {
+        let sql = "UPDATE counters SET value = max(value, ?1) WHERE name = 'fence'";
+        self.database().write("raise the fence", sql, [rows::signed("fence", floor)?]).map(drop)
+    }
+
     /// Appends an event; returns its number.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Changes to worktrees.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use rusqlite::{ToSql, params};
 use windrow_model::{
@@ -68,6 +70,18 @@ impl Tx<'_> {
         }
         let sql = "UPDATE worktrees SET admin = ?2 WHERE id = ?1";
         self.set(made.id, sql, params![made.id.to_string(), rows::path_column(&made.admin)])
+    }
+
+    /// Records where the files of a worktree lie and where git registered it.
+    ///
+    /// # Errors
+    /// [`StoreError::PathTaken`] by another worktree that is not gone, [`StoreError::NoSuchWorktree`]; the database failed.
+    pub fn set_place(&mut self, id: WorktreeId, path: &Path, admin: &Path) -> Result<(), StoreError> {
+        if self.worktree_at(path)?.is_some_and(|other| other.id != id) {
+            return Err(StoreError::PathTaken(path.to_owned()));
+        }
+        let sql = "UPDATE worktrees SET path = ?2, admin = ?3 WHERE id = ?1";
+        self.set(id, sql, params![id.to_string(), rows::path_column(path), rows::path_column(admin)])
     }
 
     /// Records the identity of a worktree's root.
