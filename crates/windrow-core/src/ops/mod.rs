@@ -7,6 +7,7 @@ mod carry;
 mod claim;
 mod converted;
 mod create;
+mod doctor;
 mod ending;
 mod error;
 mod guard;
@@ -43,6 +44,7 @@ mod variables;
 mod version;
 
 pub use acquire::acquire;
+pub use doctor::{Cure, Cured, Finding, FindingSubject, Severity, cure, examine};
 pub use error::{
     AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReconcileError, ReleaseError,
     RenewError, RescueError, RestoreError, RunError, SelectError, SessionError, StateError, SweepError,

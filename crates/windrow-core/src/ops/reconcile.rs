@@ -12,6 +12,8 @@ mod act;
 mod look;
 mod rebuild;
 
+pub(super) use self::look::{open, use_of};
+
 use windrow_model::{ReconcileAction, ReconcilePlan, ReconcileStep, RecordsAction, RescueId, plan_reconcile};
 
 use super::{

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     /// Bring saved work back in a new worktree
     #[command(after_help = help::RESTORE)]
     Restore(RestoreArgs),
+    /// Tell what is wrong and what to do about it
+    Doctor(DoctorArgs),
     /// Compare the records with git and the disk, and mend what differs
     #[command(after_help = help::RECONCILE)]
     Reconcile(ReconcileArgs),
@@ -334,6 +336,20 @@ pub(crate) struct RestoreArgs {
     pub(crate) holder: HolderArgs,
     /// Print the lease as JSON
     #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Also do what has one right answer
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Only tell what --fix would do
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print it as JSON
+    #[arg(long)]
     pub(crate) json: bool,
 }
 

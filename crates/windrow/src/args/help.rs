@@ -6,7 +6,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 6] = [
     ("Lease a worktree", &["acquire", "renew", "release", "session"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore"]),
-    ("Repair", &["reconcile"]),
+    ("Repair", &["doctor", "reconcile"]),
     ("Setting up", &["config", "completions", "man"]),
 ];
 

@@ -15,9 +15,9 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub(crate) use self::{
     command::{
-        AcquireArgs, Command, CompletionShell, ConfigArgs, DiffArgs, EventsArgs, ExecArgs, KeeperArgs,
-        ListArgs, LogsArgs, ManArgs, PathArgs, ReconcileArgs, ReleaseArgs, RenewArgs, RescueCommand,
-        RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs, SweepArgs,
+        AcquireArgs, Command, CompletionShell, ConfigArgs, DiffArgs, DoctorArgs, EventsArgs, ExecArgs,
+        KeeperArgs, ListArgs, LogsArgs, ManArgs, PathArgs, ReconcileArgs, ReleaseArgs, RenewArgs,
+        RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs, SweepArgs,
     },
     session::SessionCommand,
     value::ResultTarget,

@@ -236,6 +236,7 @@ fn the_help_of_the_program() {
       restore     Bring saved work back in a new worktree
 
     Repair:
+      doctor      Tell what is wrong and what to do about it
       reconcile   Compare the records with git and the disk, and mend what differs
 
     Setting up:

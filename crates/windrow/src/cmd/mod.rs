@@ -2,6 +2,7 @@
 
 mod acquire;
 mod config;
+mod doctor;
 mod events;
 mod list;
 mod logs;
@@ -113,6 +114,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Logs(args) => logs::logs(context, &args),
         Command::Rescue(args) => rescue::rescue(context, &args.command),
         Command::Restore(args) => rescue::restore(context, &args),
+        Command::Doctor(args) => doctor::doctor(context, &args),
         Command::Reconcile(args) => reconcile::reconcile(context, &args),
         Command::Events(args) => events::events(context, &args),
         Command::Config(args) => config::config(context, &args),

@@ -2,6 +2,7 @@
 //! taken out where they are not wanted.
 
 mod config;
+mod doctor;
 mod events;
 mod list;
 mod problem;
@@ -18,6 +19,7 @@ mod text;
 
 pub(crate) use self::{
     config::{Origins, config},
+    doctor::doctor,
     events::event,
     list::list,
     problem::{notice, problem},

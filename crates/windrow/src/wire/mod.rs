@@ -6,6 +6,7 @@
 
 mod answer;
 mod basics;
+mod doctor;
 mod documents;
 mod guard;
 mod outcome;
@@ -20,6 +21,7 @@ mod worktree;
 pub(crate) use self::{
     answer::{ConfigValue, Event, Occupant, RescuedPath},
     basics::{Bytes, Time, V1},
+    doctor::DoctorDocument,
     documents::{
         AcquireDocument, ConfigDocument, DiffDocument, ErrorDocument, EventDocument, EventsDocument,
         ExecDocument, ListDocument, LogsDocument, PathDocument, ReleaseDocument, RenewDocument,

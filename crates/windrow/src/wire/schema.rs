@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use super::{documents as d, reconcile::ReconcileDocument, session as s};
+use super::{doctor::DoctorDocument, documents as d, reconcile::ReconcileDocument, session as s};
 
 /// The schema of every document, by the name of its file without `.json`.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
@@ -10,6 +10,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("acquire", of::<d::AcquireDocument>()),
         ("config", of::<d::ConfigDocument>()),
         ("diff", of::<d::DiffDocument>()),
+        ("doctor", of::<DoctorDocument>()),
         ("error", of::<d::ErrorDocument>()),
         ("event", of::<d::EventDocument>()),
         ("events", of::<d::EventsDocument>()),

@@ -4,6 +4,7 @@
 mod bad_input;
 mod carry;
 mod concurrency;
+mod doctor;
 mod documents;
 mod errors;
 mod guard;

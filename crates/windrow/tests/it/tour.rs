@@ -46,6 +46,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "doomed-",
         "`oops.txt` in the main checkout was added",
         "be brief",
+        "everything agrees",
         "\"worktrees\":[]",
     ];
     assert_eq!(sections.len(), expected.len(), "a section of the tour came or went");

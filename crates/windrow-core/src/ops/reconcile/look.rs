@@ -64,7 +64,7 @@ pub(super) fn again(
 }
 
 /// Opens the records to read, and tells their condition; they are only there when they are whole.
-pub(super) fn open(pool: &Pool) -> Result<(RecordsSeen, Option<LocalStore>), ReconcileError> {
+pub(in crate::ops) fn open(pool: &Pool) -> Result<(RecordsSeen, Option<LocalStore>), ReconcileError> {
     if !pool.has_records()? {
         return Ok((RecordsSeen::Missing, None));
     }
@@ -240,7 +240,7 @@ fn nearby(pool: &Pool, name: &WorktreeName, path: &Path) -> Vec<PathBuf> {
     all
 }
 
-fn use_of(
+pub(in crate::ops) fn use_of(
     pool: &Pool,
     store: Option<&LocalStore>,
     record: &WorktreeRecord,
