@@ -245,6 +245,7 @@ fn h54_keys_of_any_kind_make_a_branch_or_a_clear_error() {
         repo.git(["check-ref-format", "--branch", branch]);
         release(&repo, document["lease"]["name"].as_str().expect("a name"));
     }
+    crate::pool::wait_for_empty_trash(&crate::pool::pool_root(&repo).join(".trash"));
     let before = surroundings(&repo);
     let long = "x".repeat(300);
     for key in ["", "a\nb", "a\u{1b}b", &long] {

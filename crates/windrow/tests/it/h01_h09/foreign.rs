@@ -132,6 +132,7 @@ impl Others {
 fn h04_worktrees_and_directories_of_others_survive_every_clean_up() {
     let repo = repository();
     nudge(&repo);
+    wait_for_empty_trash(&pool_root(&repo).join(".trash"));
     let others = Others::settle(&repo);
     let before = RepoFingerprint::of(&repo);
     let mut dead = holder(&repo);
@@ -153,6 +154,7 @@ fn h04_worktrees_and_directories_of_others_survive_every_clean_up() {
 fn h04_a_name_that_somebody_else_uses_harms_nobody() {
     let repo = repository();
     nudge(&repo);
+    wait_for_empty_trash(&pool_root(&repo).join(".trash"));
     let others = Others::settle(&repo);
     for name in ["theirs", "by-hand"] {
         refused(&repo, 65, &["acquire", "--name", name]);
