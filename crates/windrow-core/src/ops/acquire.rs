@@ -167,7 +167,7 @@ fn clear_away(pool: &Pool, worktree: &WorktreeRecord, lock: Option<WorktreeLock>
     if fs::has_trash(&Pool::trash_of(worktree)) {
         sweep::in_background(pool, worktree);
     }
-    lock.into_iter().for_each(claim::remove_lock);
+    lock.into_iter().for_each(WorktreeLock::retire);
 }
 
 /// The one durable step that turns a creation into a lease.

@@ -38,14 +38,7 @@ impl TentativeLock {
 
 impl Drop for TentativeLock {
     fn drop(&mut self) {
-        self.0.take().into_iter().for_each(remove_lock);
-    }
-}
-
-/// A lock that nobody needs any more goes with its file.
-pub(super) fn remove_lock(lock: WorktreeLock) {
-    if let Err(error) = lock.0.remove() {
-        tracing::debug!(%error, "a lock file stays");
+        self.0.take().into_iter().for_each(WorktreeLock::retire);
     }
 }
 

@@ -90,6 +90,15 @@ pub(super) struct RepositoryLock(#[expect(dead_code, reason = "held for its drop
 #[derive(Debug)]
 pub(super) struct WorktreeLock(pub(super) FileLock);
 
+impl WorktreeLock {
+    /// Gives the lock up with its file, because nobody needs it any more.
+    pub(super) fn retire(self) {
+        if let Err(error) = self.0.remove() {
+            tracing::debug!(%error, "a lock file stays");
+        }
+    }
+}
+
 const META_REPOSITORY: &str = "repository";
 
 impl Pool {

@@ -78,7 +78,7 @@ pub(super) fn end_one(
     };
     (released.drift, released.meanwhile) = (seen.drift, seen.meanwhile);
     if matches!(released.fate, WorktreeFate::Removed | WorktreeFate::Vanished) {
-        retire_lock(lock);
+        lock.retire();
     }
     Ok(released)
 }
@@ -105,17 +105,10 @@ fn read_again(
         Ok(entry) if entry.worktree.id == before.worktree.id => Ok((entry, lock)),
         Ok(_) | Err(SelectError::Unknown { .. }) => {
             // Taking it made it again.
-            retire_lock(lock);
+            lock.retire();
             Err(select::nothing(selector).into())
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// A lock that nobody will need again goes with its worktree.
-fn retire_lock(lock: WorktreeLock) {
-    if let Err(error) = lock.0.remove() {
-        tracing::debug!(%error, "a lock file stays");
     }
 }
 
