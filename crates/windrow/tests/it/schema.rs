@@ -40,7 +40,10 @@ impl Validator<'_> {
             "type" if !has_type(argument, value) => fail(format!("must be {argument}")),
             "const" if argument != value => fail(format!("must be {argument}")),
             "enum" if !items(argument).contains(value) => fail(format!("must be one of {argument}")),
-            "minimum" if value.as_f64() < argument.as_f64() => fail(format!("must be at least {argument}")),
+            // It says nothing about what is no number, such as null.
+            "minimum" if value.is_number() && value.as_f64() < argument.as_f64() => {
+                fail(format!("must be at least {argument}"))
+            }
             "maximum" if value.as_f64() > argument.as_f64() => fail(format!("must be at most {argument}")),
             "type" | "const" | "enum" | "minimum" | "maximum" => Ok(()),
             "anyOf" | "oneOf" => self.any(items(argument), value, at),
