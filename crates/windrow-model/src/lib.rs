@@ -4,6 +4,7 @@
 
 mod branch;
 mod decide;
+mod deinit;
 mod disposable;
 mod event;
 mod guard;
@@ -26,6 +27,10 @@ pub use branch::{BranchName, BranchNameError, BranchTemplate, BranchTemplateErro
 pub use decide::{
     BranchDisposal, KeyDecision, KeySituation, LeaseFate, LeaseSituation, RecoveryAction, branch_disposal,
     decide_key, lease_fate, recovery_action,
+};
+pub use deinit::{
+    DeinitAction, DeinitObstacle, DeinitPlan, DeinitSituation, DeinitSnapshot, DeinitWorktree, RescueFate,
+    RescuePolicy, SavedWork, WorkSeen, WorktreeMaker, deinit_worktree, plan_deinit,
 };
 pub use disposable::{DirectorySigns, Disposable, disposable_directory};
 pub use event::{Event, EventKind, NewEvent};

@@ -42,6 +42,8 @@ pub enum WorktreeEvent {
     Removed,
     /// Creation was undone.
     RolledBack,
+    /// It stays where it is, as a plain git worktree that is nobody's here.
+    HandedBack,
     /// Something could not be proven.
     Doubted,
 }
@@ -76,6 +78,7 @@ impl WorktreeState {
             (Self::Leased | Self::Releasing, E::WasKept) => Ok(Self::Kept),
             (Self::Releasing, E::RescueProven) => Ok(Self::Removing),
             (Self::Removing, E::Removed) | (Self::Creating, E::RolledBack) => Ok(Self::Gone),
+            (Self::Kept | Self::Quarantined, E::HandedBack) => Ok(Self::Gone),
             (Self::Gone, E::Doubted) => Err(IllegalTransition { from: self, event }),
             (_, E::Doubted) => Ok(Self::Quarantined),
             _ => Err(IllegalTransition { from: self, event }),
@@ -141,7 +144,7 @@ mod tests {
     use super::*;
     use WorktreeEvent as E;
 
-    const EVENTS: [E; 9] = [
+    const EVENTS: [E; 10] = [
         E::Created,
         E::HandedOut,
         E::ReleaseBegan,
@@ -150,6 +153,7 @@ mod tests {
         E::RescueProven,
         E::Removed,
         E::RolledBack,
+        E::HandedBack,
         E::Doubted,
     ];
 
@@ -170,7 +174,9 @@ mod tests {
             gone,
             [
                 (WorktreeState::Creating, E::RolledBack, WorktreeState::Gone),
-                (WorktreeState::Removing, E::Removed, WorktreeState::Gone)
+                (WorktreeState::Kept, E::HandedBack, WorktreeState::Gone),
+                (WorktreeState::Removing, E::Removed, WorktreeState::Gone),
+                (WorktreeState::Quarantined, E::HandedBack, WorktreeState::Gone),
             ]
         );
     }

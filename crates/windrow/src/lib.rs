@@ -10,6 +10,7 @@ mod environment;
 mod errors;
 mod progress;
 mod render;
+mod settle;
 mod shell;
 mod wire;
 

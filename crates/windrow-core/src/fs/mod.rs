@@ -39,5 +39,7 @@ pub use scan::{
 };
 pub use space::{space, sync_filesystem};
 pub use temporary::remove_leftovers;
-pub use trash::{TrashError, TrashFailure, TrashReport, empty_trash, has_trash, move_to_trash, rename_new};
+pub use trash::{
+    TrashError, TrashFailure, TrashReport, empty_trash, has_trash, is_in_trash, move_to_trash, rename_new,
+};
 pub use tree_path::{TreePathError, check_tree_path};

@@ -196,6 +196,12 @@ pub fn has_trash(trash: &Path) -> bool {
     names.is_ok_and(|names| names.iter().any(|(name, _)| is_entry_name(name)))
 }
 
+/// Tells whether a path in a trash directory bears a name that [`move_to_trash`] gives.
+#[must_use]
+pub fn is_in_trash(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| is_entry_name(name.as_bytes()))
+}
+
 /// Takes the lock of an entry; `false` when somebody else has it.
 fn try_lock(entry: &OwnedFd) -> io::Result<bool> {
     match rustix::fs::flock(entry, FlockOperation::NonBlockingLockExclusive) {

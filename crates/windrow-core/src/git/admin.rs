@@ -38,6 +38,9 @@ use super::{
 /// The file that holds the token by which a directory is known to be ours.
 pub(super) const IDENTITY_FILE: &str = "windrow-id";
 
+/// The file that tells a worktree of somebody else's, which is in our care, from those that we made.
+pub(super) const ADOPTED_FILE: &str = "windrow-adopted";
+
 /// What HEAD of a new worktree is.
 #[derive(Debug, Clone, Copy)]
 pub enum AdminHead<'a> {
@@ -217,6 +220,17 @@ pub fn hide_admin(admin: &Path) -> io::Result<()> {
     match fs::remove_file(admin.join("gitdir")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Locks a registered worktree for `reason` against pruning, unless it is locked already; tells whether it was not.
+///
+/// # Errors
+/// The file system refuses.
+pub fn lock_admin(admin: &Path, reason: &str) -> io::Result<bool> {
+    match write_new(&admin.join("locked"), format!("{reason}\n").as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        made => made.map(|()| true),
     }
 }
 

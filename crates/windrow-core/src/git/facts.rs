@@ -11,7 +11,7 @@ use std::{
 use bstr::BString;
 use rustix::fs::OFlags;
 
-use super::admin::IDENTITY_FILE;
+use super::admin::{ADOPTED_FILE, IDENTITY_FILE};
 
 /// What an administrative directory says, read raw: whoever works in the worktree can have written all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +22,8 @@ pub struct AdminFacts {
     pub commondir: Option<PathBuf>,
     /// Our identity token.
     pub identity_token: Option<BString>,
+    /// Whether somebody else made the worktree and we only took it into our care.
+    pub adopted: bool,
     /// Why it is locked; `None` when it is not.
     pub locked: Option<BString>,
     /// The text of HEAD.
@@ -42,6 +44,7 @@ pub fn admin_facts(admin: &Path) -> io::Result<AdminFacts> {
         gitdir: path("gitdir")?,
         commondir: path("commondir")?,
         identity_token: text(IDENTITY_FILE)?,
+        adopted: text(ADOPTED_FILE)?.is_some(),
         locked: text("locked")?,
         head: text("HEAD")?,
         config_worktree: read_plain(&admin.join("config.worktree"))?.map(BString::from),

@@ -16,7 +16,7 @@ use bstr::ByteSlice;
 use windrow_model::Oid;
 
 use super::{
-    admin::write_new,
+    admin::{ADOPTED_FILE, IDENTITY_FILE, write_new},
     command::{Git, GitError},
     facts::{AdminFacts, admin_facts, read_plain},
     refs::text_oid,
@@ -80,14 +80,83 @@ pub fn repoint(admin: &Path, worktree: &Path) -> io::Result<()> {
     replace(&place, &[worktree.join(".git").as_os_str().as_bytes(), b"\n"].concat())
 }
 
-fn replace(place: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Marks the administrative directory of a worktree that somebody else made as being in our care, and syncs it.
+///
+/// The token comes last: a directory that bears it is known to be adopted.
+///
+/// # Errors
+/// A mark is something else than a plain file, or the file system refuses.
+pub fn mark_adopted(admin: &Path, token: &str) -> io::Result<()> {
+    for (name, text) in [(ADOPTED_FILE, ""), (IDENTITY_FILE, token)] {
+        let place = admin.join(name);
+        read_plain(&place)?;
+        replace(&place, format!("{text}\n").as_bytes())?;
+        fs::File::open(&place)?.sync_all()?;
+    }
+    fs::File::open(admin)?.sync_all()
+}
+
+/// Takes our marks, and a lock that `is_ours` by its reason, off an administrative directory. Repeating it does no harm.
+///
+/// The token goes last: until then the directory is found by it.
+///
+/// # Errors
+/// The file system refuses.
+pub fn unmark(admin: &Path, is_ours: impl FnOnce(&[u8]) -> bool) -> io::Result<()> {
+    if admin_facts(admin)?.locked.is_some_and(|reason| is_ours(&reason)) {
+        remove_if_any(&admin.join("locked"))?;
+    }
+    remove_marks(admin)?;
+    remove_if_any(&admin.join(IDENTITY_FILE))
+}
+
+/// Removes what a killed [`mark_adopted`] left in administrative directories that never got its token.
+///
+/// # Errors
+/// The registry cannot be listed, or the file system refuses.
+pub fn sweep_marks(repo: &Repository) -> io::Result<()> {
+    let registry = repo.common_dir.join("worktrees");
+    let entries = match fs::read_dir(&registry) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
+        entries => entries?,
+    };
+    for entry in entries {
+        let admin = entry?.path();
+        if admin.join(IDENTITY_FILE).symlink_metadata().is_err() {
+            remove_marks(&admin)?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything of ours but the token.
+fn remove_marks(admin: &Path) -> io::Result<()> {
+    for name in [IDENTITY_FILE, ADOPTED_FILE] {
+        remove_if_any(&beside(&admin.join(name)))?;
+    }
+    remove_if_any(&admin.join(ADOPTED_FILE))
+}
+
+fn remove_if_any(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn beside(place: &Path) -> PathBuf {
     let mut beside = place.as_os_str().to_owned();
     beside.push(".windrow-new");
-    let beside = PathBuf::from(beside);
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    PathBuf::from(beside)
+}
+
+fn replace(place: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = beside(place);
+    remove_if_any(&beside)?;
     write_new(&beside, bytes)?;
     fs::rename(&beside, place)
 }

@@ -41,8 +41,8 @@ mod worktrees;
 mod tests;
 
 pub use admin::{
-    AdminError, AdminHead, AdminRequest, PreparedAdmin, hide_admin, prepare, retire_admin, show_admin,
-    sweep_leftovers, write_dot_git,
+    AdminError, AdminHead, AdminRequest, PreparedAdmin, hide_admin, lock_admin, prepare, retire_admin,
+    show_admin, sweep_leftovers, write_dot_git,
 };
 pub use attributes::{AttributesError, WhyGit, needs_git};
 pub use changes::{TreeChange, tree_changes};
@@ -60,13 +60,17 @@ pub use guard::{
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
 pub use index::{IndexError, read_index, write_entries, write_index};
 pub use listing::{count_uncommitted, diff_worktree, reset_index};
-pub use mend::{CommitFacts, commit_facts, first_commit, marked_admins, relink, repoint};
+pub use mend::{
+    CommitFacts, commit_facts, first_commit, mark_adopted, marked_admins, relink, repoint, sweep_marks,
+    unmark,
+};
 pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
 pub use refs::{Expect, RefChange, RefError, first_reflog_message, list_refs, read_ref, update_refs};
 pub use registry::{find_admin, unpublished_admin};
 pub use repository::{ObjectFormat, RefFormat, Repository};
 pub use rev::{
     ChangedFile, ChangedFiles, DiffColour, DiffForm, changed_files, count_commits, diff, is_ancestor,
+    merge_base,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotFiles, SnapshotRequest, snapshot};
 pub use submodules::{SubmoduleRisk, SubmodulesError, UnsafeSubmodule, unsafe_submodules};

@@ -70,6 +70,15 @@ pub fn count_commits(git: &Git, repo: &Repository, base: &Oid, tip: &Oid) -> Res
     stdout.trim().to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| call.strange("no number"))
 }
 
+/// The best commit that both reach; `None` when their histories have nothing in common.
+///
+/// # Errors
+/// A commit is missing, or git fails.
+pub fn merge_base(git: &Git, repo: &Repository, one: &Oid, other: &Oid) -> Result<Option<Oid>, GitError> {
+    let call = repo.call(git, "merge-base").args([one.to_string(), other.to_string()]);
+    call.ask()?.map(|stdout| super::refs::text_oid(&call, stdout.trim())).transpose()
+}
+
 /// Tells whether `descendant` reaches `ancestor`; a commit reaches itself.
 ///
 /// # Errors

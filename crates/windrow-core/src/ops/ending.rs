@@ -164,7 +164,10 @@ fn hide(pool: &Pool, worktree: &WorktreeRecord, present: Presence) -> Result<(),
         return Ok(());
     }
     let _lock = pool.lock_repository().map_err(|error| chain(&error))?;
-    git::hide_admin(&worktree.admin).map_err(|error| format!("`{}`: {error}", worktree.admin.display()))
+    // One that was adopted, or that the user unlocked, would be pruned while it is hidden.
+    git::lock_admin(&worktree.admin, &identity::lock_reason(worktree))
+        .and_then(|_| git::hide_admin(&worktree.admin))
+        .map_err(|error| format!("`{}`: {error}", worktree.admin.display()))
 }
 
 fn show_again(worktree: &WorktreeRecord) {

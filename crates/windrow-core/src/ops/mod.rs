@@ -3,10 +3,12 @@
 //! Every operation takes a [`Pool`], a request, and where it may take long an [`Observer`]; it blocks until it is done.
 
 mod acquire;
+mod adopt;
 mod carry;
 mod claim;
 mod converted;
 mod create;
+mod deinit;
 mod doctor;
 mod ending;
 mod error;
@@ -44,6 +46,8 @@ mod variables;
 mod version;
 
 pub use acquire::acquire;
+pub use adopt::{AdoptError, adopt};
+pub use deinit::{DeinitError, DeinitFate, Deinited, execute as execute_deinit, plan as plan_deinit};
 pub use doctor::{Cure, Cured, Finding, FindingSubject, Severity, cure, examine};
 pub use error::{
     AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReconcileError, ReleaseError,
@@ -54,8 +58,8 @@ pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
-    BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen, Leased,
-    Provenance, Ran, Released, Restored, WorkSummary, WorktreeFate,
+    Adopted, BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen,
+    Leased, Provenance, Ran, Released, Restored, WorkSummary, WorktreeFate,
 };
 pub use pool::{Environment, KeeperMode, Pool};
 pub use query::{Colour, diff, events, find, list, logs, show};
@@ -63,9 +67,9 @@ pub use reconcile::{Reconciled, StepFate, execute as execute_reconcile, plan as 
 pub use release::release;
 pub use renew::renew;
 pub use request::{
-    AcquireRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest, Locate,
-    OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, SessionRequest,
-    Waiting, WorkPolicy,
+    AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
+    Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector,
+    SessionRequest, Waiting, WorkPolicy,
 };
 pub use rescues::{RescueDetails, RescuedPath, RescuedWhere, drop_rescue, rescue_details, rescues};
 pub use restore::restore;

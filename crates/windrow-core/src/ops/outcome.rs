@@ -60,6 +60,17 @@ pub struct Leased {
     pub notices: Vec<String>,
 }
 
+/// A worktree that was taken into care.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// The worktree, which is kept.
+    pub worktree: WorktreeRecord,
+    /// When what it holds is saved and it is removed, unless somebody takes it up.
+    pub keep_until: Timestamp,
+    /// What the user should know, one line each.
+    pub notices: Vec<String>,
+}
+
 /// What the commits of a worktree amount to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkSummary {

@@ -98,6 +98,17 @@ pub struct AcquireRequest {
     pub carry: CarryRequest,
 }
 
+/// Asks to take a worktree that somebody else made into care.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdoptRequest {
+    /// Its root; a relative path is taken from the current directory.
+    pub path: PathBuf,
+    /// Its name; `None` is that of its directory, or an invented one.
+    pub name: Option<WorktreeName>,
+    /// For how long it stays; `None` is the configured time, or else a week.
+    pub keep: Option<Duration>,
+}
+
 /// Names a lease or worktree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {

@@ -122,7 +122,7 @@ pub fn drop_rescue(pool: &Pool, id: &RescueId) -> Result<RescueRecord, DropError
 }
 
 /// Ref first, archive second, record last: what is interrupted is repeated by the next try.
-fn remove(pool: &Pool, store: &mut LocalStore, record: &RescueRecord) -> Result<(), DropError> {
+pub(super) fn remove(pool: &Pool, store: &mut LocalStore, record: &RescueRecord) -> Result<(), DropError> {
     if let Some(commit) = record.commit {
         let name = rescue_ref(&record.id);
         if git::read_ref(&pool.git, pool.repository(), &name).map_err(git::RefError::from)? == Some(commit) {

@@ -8,6 +8,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use windrow_model::WorktreeRecord;
@@ -71,7 +72,23 @@ pub fn sweep(trash: &Path) -> Result<fs::TrashReport, SweepError> {
     Ok(total)
 }
 
-fn lock_of(trash: &Path) -> PathBuf {
+/// Empties a trash directory now and removes it, if nothing of others is in it; tells whether it is gone.
+///
+/// # Errors
+/// The directory cannot be read; a sweeper at work is waited for.
+pub(super) fn clear_away(trash: &Path) -> Result<bool, SweepError> {
+    const PATIENCE: Duration = Duration::from_secs(600);
+    if trash.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Ok(true);
+    }
+    let Some(turn) = FileLock::acquire(&lock_of(trash), Wait::For(PATIENCE))? else { return Ok(false) };
+    fs::empty_trash(trash)?;
+    // Whoever waits for the lock finds that it is gone, or makes it again in a directory that then stays.
+    let _ = turn.remove();
+    Ok(std::fs::remove_dir(trash).is_ok())
+}
+
+pub(super) fn lock_of(trash: &Path) -> PathBuf {
     trash.join("sweep.lock")
 }
 

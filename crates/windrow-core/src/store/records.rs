@@ -1,6 +1,6 @@
 //! Reading records.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::params;
 use windrow_model::{
@@ -26,6 +26,16 @@ impl Records {
     pub fn worktrees(&self) -> Result<Vec<WorktreeRecord>, StoreError> {
         let sql = "SELECT * FROM worktrees WHERE state <> 'gone' ORDER BY created_at, id";
         self.database.list("list worktrees", sql, [], rows::worktree)
+    }
+
+    /// Lists where worktrees are and were, in no order.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn places(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let sql = "SELECT * FROM worktrees";
+        let all = self.database.list("list worktrees", sql, [], rows::worktree)?;
+        Ok(all.into_iter().map(|record| record.path).collect())
     }
 
     /// Finds a worktree, also one that is gone.

@@ -48,6 +48,9 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Print the log of a worktree's commands
     Logs(LogsArgs),
+    /// Take a worktree that was made by hand or by another tool into care
+    #[command(after_help = help::ADOPT)]
+    Adopt(AdoptArgs),
     /// List, show or drop saved work
     Rescue(RescueArgs),
     /// Bring saved work back in a new worktree
@@ -58,6 +61,9 @@ pub(crate) enum Command {
     /// Compare the records with git and the disk, and mend what differs
     #[command(after_help = help::RECONCILE)]
     Reconcile(ReconcileArgs),
+    /// Leave the repository to plain git, without a trace but branches
+    #[command(after_help = help::DEINIT)]
+    Deinit(DeinitArgs),
     /// Print the history
     Events(EventsArgs),
     /// Print the configuration that holds here
@@ -362,6 +368,47 @@ pub(crate) struct ReconcileArgs {
     /// Print it as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `adopt`.
+#[derive(Debug, Args)]
+pub(crate) struct AdoptArgs {
+    /// The root of the worktree
+    #[arg(value_name = "PATH", value_hint = ValueHint::DirPath)]
+    pub(crate) path: PathBuf,
+    /// Name it; without it the name of its directory, or an invented one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<WorktreeName>,
+    /// Leave it in place for this long; the configured time or 7 days without it
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) keep: Option<Duration>,
+    /// Print the worktree as JSON
+    #[arg(long, help_heading = RESULT)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `deinit`.
+#[derive(Debug, Args)]
+pub(crate) struct DeinitArgs {
+    /// Only tell what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Make every rescue a plain branch, and unpack its ignored files beside the repository
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub(crate) rescues: Option<RescuesInto>,
+    /// Throw every rescue away
+    #[arg(long, conflicts_with = "rescues")]
+    pub(crate) discard_rescues: bool,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What saved work is made into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RescuesInto {
+    /// Branches `rescue/<id>`
+    Branches,
 }
 
 /// Arguments of `events`.

@@ -3,11 +3,11 @@
 /// Every command that is shown, in groups.
 pub(super) const GROUPS: [(&str, &[&str]); 6] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
-    ("Lease a worktree", &["acquire", "renew", "release", "session"]),
+    ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore"]),
     ("Repair", &["doctor", "reconcile"]),
-    ("Setting up", &["config", "completions", "man"]),
+    ("Setting up", &["config", "completions", "man", "deinit"]),
 ];
 
 pub(super) const AFTER: &str = "\
@@ -63,6 +63,31 @@ The exit code is 1 when something that was to be done could not be done.
 Examples:
   windrow reconcile --dry-run
   windrow reconcile";
+
+pub(super) const ADOPT: &str = "\
+The worktree stays where it is and as it is; from now on `list`, `show`, `run --name`, `release` and
+all others know it. It is kept for a time, then what it holds goes into a rescue and it is removed, as
+by `release`; its branch is never deleted. `windrow deinit` hands it back as it is.
+Refused: the main worktree, other repositories' worktrees, locked ones, ones whose links are broken.
+
+Examples:
+  windrow adopt ../hotfix
+  windrow adopt ../hotfix --name fix --keep 30d
+  windrow run --name fix --keep 30d -- claude   go on in it";
+
+pub(super) const DEINIT: &str = "\
+Worktrees that windrow made and that hold nothing unsaved are removed, adopted ones handed back as they
+are, the keeper ended, records, logs, refs and empty directories removed. Branches stay, and so does
+what others put among it (and `submodule.*` settings that git wrote at `submodules = ...`).
+Live leases, unsaved or quarantined work and rescues stand in the way: they are listed, with the
+commands that settle each, nothing is removed, and the exit code is 65.
+--rescues=branches turns each rescue into a branch `rescue/<id>` (tracked and untracked files) and
+unpacks what git does not hold into `<repository>.rescues/<id>/`, readable by you alone.
+
+Examples:
+  windrow deinit --dry-run
+  windrow deinit
+  windrow deinit --rescues=branches";
 
 pub(super) const SHELL: &str = "\
 The function goes into the start-up file of your shell:

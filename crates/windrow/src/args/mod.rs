@@ -15,9 +15,10 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub(crate) use self::{
     command::{
-        AcquireArgs, Command, CompletionShell, ConfigArgs, DiffArgs, DoctorArgs, EventsArgs, ExecArgs,
-        KeeperArgs, ListArgs, LogsArgs, ManArgs, PathArgs, ReconcileArgs, ReleaseArgs, RenewArgs,
-        RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs, SweepArgs,
+        AcquireArgs, AdoptArgs, Command, CompletionShell, ConfigArgs, DeinitArgs, DiffArgs, DoctorArgs,
+        EventsArgs, ExecArgs, KeeperArgs, ListArgs, LogsArgs, ManArgs, PathArgs, ReconcileArgs, ReleaseArgs,
+        RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs,
+        SweepArgs,
     },
     session::SessionCommand,
     value::ResultTarget,

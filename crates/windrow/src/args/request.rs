@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use windrow_core::ops::{
-    AcquireRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest, OutputRequest,
-    ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, Waiting, WorkPolicy,
+    AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
+    OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, Waiting, WorkPolicy,
 };
-use windrow_model::{BranchName, LogMode, SessionId};
+use windrow_model::{BranchName, LogMode, RescuePolicy, SessionId};
 
 use super::{
-    AcquireArgs, CommandArgs, ExecArgs, Form, ReleaseArgs, RenewArgs, RestoreArgs, RunArgs, ShellArgs,
-    WorktreeArgs, command::HolderArgs, worktree::WorkArgs,
+    AcquireArgs, AdoptArgs, CommandArgs, DeinitArgs, ExecArgs, Form, ReleaseArgs, RenewArgs, RestoreArgs,
+    RunArgs, ShellArgs, WorktreeArgs,
+    command::{HolderArgs, RescuesInto},
+    worktree::WorkArgs,
 };
 
 impl WorktreeArgs {
@@ -71,6 +73,22 @@ impl RunArgs {
 impl ExecArgs {
     pub(crate) fn request(&self, selector: Selector) -> ExecRequest {
         ExecRequest { selector, command: self.command.request(output(self.json.into())) }
+    }
+}
+
+impl AdoptArgs {
+    pub(crate) fn request(&self) -> AdoptRequest {
+        AdoptRequest { path: self.path.clone(), name: self.name.clone(), keep: self.keep }
+    }
+}
+
+impl DeinitArgs {
+    pub(crate) fn policy(&self) -> RescuePolicy {
+        match (self.rescues, self.discard_rescues) {
+            (Some(RescuesInto::Branches), _) => RescuePolicy::Branches,
+            (None, true) => RescuePolicy::Discard,
+            (None, false) => RescuePolicy::Refuse,
+        }
     }
 }
 

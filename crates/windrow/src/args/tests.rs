@@ -222,6 +222,7 @@ fn the_help_of_the_program() {
       renew       Extend a lease
       release     Give a worktree back; what is not committed goes into a rescue
       session     Let leases end together, with the process that runs the agents
+      adopt       Take a worktree that was made by hand or by another tool into care
 
     Look:
       list        List the worktrees, oldest first
@@ -243,6 +244,7 @@ fn the_help_of_the_program() {
       config      Print the configuration that holds here
       completions Print the code that makes a shell complete our arguments
       man         Print or write the manual pages
+      deinit      Leave the repository to plain git, without a trace but branches
 
     Options:
           --repo <PATH>         Work on the repository at PATH instead of the one here

@@ -1,7 +1,9 @@
 //! The commands: each turns its arguments into a request, calls one operation and renders the outcome.
 
 mod acquire;
+mod adopt;
 mod config;
+mod deinit;
 mod doctor;
 mod events;
 mod list;
@@ -112,10 +114,12 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Path(args) => path::path(context, &args),
         Command::Diff(args) => list::diff(context, &args),
         Command::Logs(args) => logs::logs(context, &args),
+        Command::Adopt(args) => adopt::adopt(context, &args),
         Command::Rescue(args) => rescue::rescue(context, &args.command),
         Command::Restore(args) => rescue::restore(context, &args),
         Command::Doctor(args) => doctor::doctor(context, &args),
         Command::Reconcile(args) => reconcile::reconcile(context, &args),
+        Command::Deinit(args) => deinit::deinit(context, &args),
         Command::Events(args) => events::events(context, &args),
         Command::Config(args) => config::config(context, &args),
         Command::Completions(args) => completions(context, args.shell),

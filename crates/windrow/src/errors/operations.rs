@@ -1,8 +1,9 @@
 //! The kinds of the operations' own errors.
 
 use windrow_core::ops::{
-    AcquireError, CreateError, DropError, ExecError, HeldBy, OpenError, QueryError, ReconcileError,
-    ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError, StateError,
+    AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, OpenError, QueryError,
+    ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError,
+    StateError,
 };
 use windrow_model::{Fence, WorktreeName};
 
@@ -268,6 +269,69 @@ impl Classify for ReconcileError {
             Self::Tree(error) => error.kind(),
             Self::Io { path, source } => Kind::io(source).path(path),
             Self::NoSnapshot { .. } | Self::Nameless { .. } => Kind::new(Code::Unsaved),
+        }
+    }
+}
+
+impl Classify for AdoptError {
+    fn kind(&self) -> Kind {
+        let refused = |path, hint: &str| Kind::new(Code::Conflict).path(path).hint(hint);
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Head(error) => error.kind(),
+            Self::Directory(error) => error.kind(),
+            Self::Io { path, source } => Kind::io(source).path(path),
+            Self::Missing { path } => Kind::new(Code::NotFound).path(path).hint(
+                "`git worktree list` shows those that are there; `git worktree repair` finds moved ones",
+            ),
+            Self::Main { path } => refused(path, "only worktrees made by `git worktree add` can be adopted"),
+            Self::NoRoot { path } => refused(path, "`git worktree list` shows the roots of all worktrees"),
+            Self::OtherRepository { path, .. } => {
+                refused(path, "name the repository it belongs to with `--repo`, or stand in it")
+            }
+            Self::Broken { path, .. } => refused(path, "`git worktree repair` with its path mends the links"),
+            Self::Relative { path } => refused(
+                path,
+                "`git -c worktree.useRelativePaths=false worktree repair` with its path makes it absolute",
+            ),
+            Self::Ours { name, path } => {
+                refused(path, &format!("`windrow show {name}` tells about it")).worktree(name)
+            }
+            Self::Unrecorded { path } => refused(path, "`windrow reconcile` records it again"),
+            Self::Locked { path, .. } => {
+                refused(path, "somebody may be using it; `git worktree unlock` with its path, if not")
+            }
+            Self::Unborn { path } => Kind::new(Code::NotFound).path(path).hint("make a first commit"),
+            Self::NameTaken { name } => {
+                Kind::new(Code::Conflict).worktree(name).hint("choose another `--name`")
+            }
+            Self::BranchInUse { branch, worktree } => Kind::new(Code::Conflict)
+                .branch(branch)
+                .worktree(worktree)
+                .hint(format!("`windrow release {worktree}` first, or check out another branch")),
+        }
+    }
+}
+
+impl Classify for DeinitError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Look(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Ref { source, .. } => source.kind(),
+            Self::BranchTaken { branch, .. } => Kind::new(Code::Conflict)
+                .detail(|details| details.branch = Some(branch.clone()))
+                .hint("rename that branch with `git branch -m`, then try again"),
+            Self::Drop(error) => error.kind(),
+            Self::Archive { source, .. } => source.kind(),
+            Self::Release { name, source } => source.kind().worktree(name),
+            Self::Lock(error) => error.kind(),
+            Self::Keeper { .. } => Kind::new(Code::Busy)
+                .hint("wait until it has ended; `.git/windrow/logs/_keeper.log` says what it does"),
+            Self::Meanwhile => Kind::new(Code::Busy).hint("end what uses windrow here, then try again"),
+            Self::Io { path, source } => Kind::io(source).path(path),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! taken out where they are not wanted.
 
 mod config;
+mod deinit;
 mod doctor;
 mod events;
 mod list;
@@ -19,6 +20,7 @@ mod text;
 
 pub(crate) use self::{
     config::{Origins, config},
+    deinit::{adopted, deinit_plan, deinited},
     doctor::doctor,
     events::event,
     list::list,

@@ -371,3 +371,33 @@ fn drift_is_told_with_who_else_was_there() {
     let text = strip_str(&released(&drifted, &view())).to_string();
     assert_eq!((text.lines().count(), text.contains("4 more changes")), (11, true), "{text}");
 }
+
+#[test]
+fn what_stands_in_the_way_of_leaving_comes_with_its_commands() {
+    let worktree = |name: &str, decision| windrow_model::DeinitWorktree {
+        id: LEASE.parse().unwrap(),
+        name: name.parse().unwrap(),
+        path: format!("/home/ada/shop.windrow/{name}").into(),
+        decision,
+    };
+    let plan = windrow_model::DeinitPlan {
+        records: None,
+        keeper: Some(7),
+        worktrees: vec![
+            worktree("quiet-fern", Err(windrow_model::DeinitObstacle::Unsaved(1))),
+            worktree("moss", Ok(windrow_model::DeinitAction::HandBack)),
+        ],
+        rescues: Vec::new(),
+        goes: vec!["/srv/repo/.git/windrow".into()],
+        stays: vec!["/srv/repo.windrow/\u{1b}x".into()],
+    };
+    insta::assert_snapshot!(strip_str(&deinit_plan(&plan, &view())), @r"
+    quiet-fern  holds 1 path of unsaved work  ~/shop.windrow/quiet-fern
+                windrow release quiet-fern
+    these stand in the way; nothing is removed before they are settled
+    moss     handed back as it is  ~/shop.windrow/moss
+    keeper   process 7 ends
+    removed  /srv/repo/.git/windrow
+    stays    /srv/repo.windrow/\u{1b}x  not windrow's
+    ");
+}

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use windrow_core::ops::{Details, Entry, Finished, Leased, Ran, Released, RescueDetails, Restored};
+use windrow_core::ops::{Adopted, Details, Entry, Finished, Leased, Ran, Released, RescueDetails, Restored};
 use windrow_model::{self as model, LeaseRecord, RescueRecord, WorktreeRecord};
 
 use super::{
     Bytes, ConfigValue, Event, Exit, Occupant, RescuedPath, V1, WireError,
     outcome::{Carried, Release, Straggler, Work, env_set, env_unset},
-    worktree::{Lease, ListedWorktree, Provenance, Rescue},
+    worktree::{Lease, ListedWorktree, Provenance, Rescue, Worktree},
 };
 
 /// A lease that was given (`acquire`).
@@ -40,6 +40,23 @@ impl From<&Leased> for AcquireDocument {
             carried: Carried::from(&leased.carried),
             notices: leased.notices.clone(),
         }
+    }
+}
+
+/// A worktree that was taken into care (`adopt`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AdoptDocument {
+    v: V1,
+    /// The worktree, which is kept until `keep_until`; what it holds then is saved, and it is removed.
+    worktree: Worktree,
+    /// What the user should know.
+    notices: Vec<String>,
+}
+
+impl From<&Adopted> for AdoptDocument {
+    fn from(adopted: &Adopted) -> Self {
+        let notices = adopted.notices.clone();
+        Self { v: V1::HERE, worktree: Worktree::from(&adopted.worktree), notices }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod basics;
+mod deinit;
 mod doctor;
 mod documents;
 mod guard;
@@ -21,11 +22,13 @@ mod worktree;
 pub(crate) use self::{
     answer::{ConfigValue, Event, Occupant, RescuedPath},
     basics::{Bytes, Time, V1},
+    deinit::DeinitDocument,
     doctor::DoctorDocument,
     documents::{
-        AcquireDocument, ConfigDocument, DiffDocument, ErrorDocument, EventDocument, EventsDocument,
-        ExecDocument, ListDocument, LogsDocument, PathDocument, ReleaseDocument, RenewDocument,
-        RescueDocument, RescueDropDocument, RescueListDocument, RestoreDocument, RunDocument, ShowDocument,
+        AcquireDocument, AdoptDocument, ConfigDocument, DiffDocument, ErrorDocument, EventDocument,
+        EventsDocument, ExecDocument, ListDocument, LogsDocument, PathDocument, ReleaseDocument,
+        RenewDocument, RescueDocument, RescueDropDocument, RescueListDocument, RestoreDocument, RunDocument,
+        ShowDocument,
     },
     outcome::Exit,
     problem::{Code, Details, HeldWorktree, WireError},

@@ -2,13 +2,18 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use super::{doctor::DoctorDocument, documents as d, reconcile::ReconcileDocument, session as s};
+use super::{
+    deinit::DeinitDocument, doctor::DoctorDocument, documents as d, reconcile::ReconcileDocument,
+    session as s,
+};
 
 /// The schema of every document, by the name of its file without `.json`.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     vec![
         ("acquire", of::<d::AcquireDocument>()),
+        ("adopt", of::<d::AdoptDocument>()),
         ("config", of::<d::ConfigDocument>()),
+        ("deinit", of::<DeinitDocument>()),
         ("diff", of::<d::DiffDocument>()),
         ("doctor", of::<DoctorDocument>()),
         ("error", of::<d::ErrorDocument>()),

@@ -1,9 +1,11 @@
 //! End-to-end tests: the real binary on real git.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its situation must fail")]
 
+mod adopt;
 mod bad_input;
 mod carry;
 mod concurrency;
+mod deinit;
 mod doctor;
 mod documents;
 mod errors;

@@ -47,6 +47,8 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "`oops.txt` in the main checkout was added",
         "be brief",
         "everything agrees",
+        "adopted",
+        "stand in the way",
         "\"worktrees\":[]",
     ];
     assert_eq!(sections.len(), expected.len(), "a section of the tour came or went");

@@ -40,13 +40,9 @@ use std::{
 
 use windrow_model::WorktreeId;
 
+pub(super) use self::post::{Post, incumbent_of};
 pub(super) use self::start::on_demand;
-use self::{
-    agenda::Agenda,
-    diary::Diary,
-    patience::Patience,
-    post::{Post, Vacancy},
-};
+use self::{agenda::Agenda, diary::Diary, patience::Patience, post::Vacancy};
 use super::{
     error::{OpenError, StateError},
     pool::{Environment, KeeperMode, Pool},

@@ -23,7 +23,7 @@ const HANDOVER: Duration = Duration::from_secs(120);
 
 /// The right to be the keeper, until it is given up or dropped.
 #[derive(Debug)]
-pub(super) struct Post(FileLock);
+pub(in crate::ops) struct Post(FileLock);
 
 /// What came of giving the post up.
 pub(super) enum Vacancy {
@@ -56,8 +56,31 @@ impl Post {
         }
     }
 
+    /// Takes the post from whoever has it, after asking it to go: nobody is to keep the pool any more. `None` when it does not
+    /// go in time.
+    pub(in crate::ops) fn relieve(lock: &Path) -> Result<Option<Self>, LockError> {
+        let deadline = Instant::now() + HANDOVER;
+        let mut asked = None;
+        loop {
+            if let Some(held) = FileLock::acquire(lock, Wait::No)? {
+                let _ = held.write_note("");
+                return Ok(Some(Self(held)));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            let holder = incumbent(lock).map(|other| other.process);
+            if let Some(process) = holder.filter(|process| asked.as_ref() != Some(process)) {
+                // One that cannot be asked may end by itself.
+                let _ = process::ask_to_end(&process);
+                asked = Some(process);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Leaves nothing behind.
-    pub(super) fn give_up(self) {
+    pub(in crate::ops) fn give_up(self) {
         // A lock file that stays does no harm.
         let _ = self.0.remove();
     }
@@ -73,6 +96,12 @@ pub(super) struct Incumbent {
 /// Reads who has the post; `None` when it cannot be told.
 pub(super) fn incumbent(lock: &Path) -> Option<Incumbent> {
     read(&process::note_of(lock).ok()?)
+}
+
+/// The number of the process that has the post; `None` when nobody has, or it cannot be told who.
+pub(in crate::ops) fn incumbent_of(lock: &Path) -> Option<u32> {
+    let held = process::is_free(lock).is_ok_and(|state| state == process::LockState::Held);
+    incumbent(lock).filter(|_| held).map(|one| one.process.pid)
 }
 
 fn note(version: &str) -> String {

@@ -247,7 +247,9 @@ fn kind_of(event: WorktreeEvent) -> Option<EventKind> {
         WorktreeEvent::ReleaseBegan => Some(EventKind::LeaseReleasing),
         WorktreeEvent::WasKept => Some(EventKind::WorktreeKept),
         WorktreeEvent::RescueProven => Some(EventKind::WorktreeRemoving),
-        WorktreeEvent::Removed | WorktreeEvent::RolledBack => Some(EventKind::WorktreeGone),
+        WorktreeEvent::Removed | WorktreeEvent::RolledBack | WorktreeEvent::HandedBack => {
+            Some(EventKind::WorktreeGone)
+        }
         WorktreeEvent::Doubted => Some(EventKind::WorktreeQuarantined),
     }
 }
