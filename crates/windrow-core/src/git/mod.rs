@@ -65,7 +65,9 @@ pub use mend::{
     unmark,
 };
 pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
-pub use refs::{Expect, RefChange, RefError, first_reflog_message, list_refs, read_ref, update_refs};
+pub use refs::{
+    Expect, RefChange, RefError, first_reflog_message, list_refs, pack_ref, read_ref, update_refs,
+};
 pub use registry::{find_admin, unpublished_admin};
 pub use repository::{ObjectFormat, RefFormat, Repository};
 pub use rev::{

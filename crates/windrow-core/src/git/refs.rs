@@ -5,7 +5,7 @@ use windrow_model::Oid;
 
 use super::{
     command::{Call, Git, GitError},
-    repository::Repository,
+    repository::{RefFormat, Repository},
 };
 
 /// What a ref must be before it is changed.
@@ -94,6 +94,22 @@ pub fn update_refs(
         .own_identity()
         .input(input);
     call.run().map(drop).or_else(|error| Err(explain(git, repo, changes)?.unwrap_or(RefError::Git(error))))
+}
+
+/// Moves a ref that is about to be deleted from a file of its own into `packed-refs`, which changes by one rename.
+///
+/// A git that lists refs, in `fetch` for instance, takes one for broken and fails when its file goes between the reading of the
+/// directory and of the file. The deletion itself should come as much later as a listing takes. Reftables need nothing.
+///
+/// *Source*: git-pack-refs(1), `--include` since 2.42; `GIT_REF_PARANOIA` in git(1), on since 2.34.
+///
+/// # Errors
+/// Git refuses, or is older than 2.42; the ref is as it was then.
+pub fn pack_ref(git: &Git, repo: &Repository, name: &str) -> Result<(), GitError> {
+    match repo.ref_format {
+        RefFormat::Files => repo.call(git, "pack-refs").args(["--include", name]).run().map(drop),
+        RefFormat::Reftable => Ok(()),
+    }
 }
 
 /// The message of the oldest entry in a ref's reflog; `None` when there is no such ref or it has no reflog.

@@ -324,6 +324,9 @@ fn discard_branch(pool: &Pool, record: &WorktreeRecord) {
     if !ours.is_ok_and(|found| found.is_some_and(|found| found == mark)) {
         return;
     }
+    if let Err(error) = git::pack_ref(&pool.git, pool.repository(), &name.full()) {
+        tracing::debug!(%error, branch = %name, "a git that lists refs may see the branch go");
+    }
     let change = RefChange { name: name.full(), new: None, old: Expect::Is(record.base) };
     if let Err(error) = git::update_refs(&pool.git, pool.repository(), &[change], "windrow: creation undone")
     {

@@ -8,7 +8,8 @@
 //! identity or rescue cannot be proven is quarantined, in place, with the reason.
 
 use windrow_model::{
-    BranchDisposal, Checkout, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord, WorktreeState, branch_disposal,
+    BranchDisposal, BranchName, Checkout, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord, WorktreeState,
+    branch_disposal,
 };
 
 use super::{
@@ -59,13 +60,13 @@ pub(super) fn finish(
     let head = rescued.as_ref().and_then(|rescued| rescued.survey.head);
     let summary =
         head.or(tip).map_or_else(|| Ok(WorkSummary::default()), |tip| summarise(pool, &worktree, &tip))?;
-    if let Err(reason) = hide(pool, &worktree, present) {
-        return quarantine(store, worktree, lease, reason);
-    }
-    prove_rescue(store, &worktree, rescued.as_ref())?;
     // What is in progress goes back to its branch at the end, even to an empty one.
     let under_way = rescued.as_ref().is_some_and(|saved| !saved.survey.operations.operations.is_empty());
     let disposable = tip.filter(|_| !(under_way && work == WorkPolicy::Rescue));
+    if let Err(reason) = hide(pool, &worktree, disposable, present) {
+        return quarantine(store, worktree, lease, reason);
+    }
+    prove_rescue(store, &worktree, rescued.as_ref())?;
     let branch = match remove(pool, &worktree, disposable, present) {
         Ok(branch) => branch,
         Err(Removal::Refused(reason)) => {
@@ -157,13 +158,23 @@ impl From<StateError> for Removal {
     }
 }
 
-/// Hides the registration from other gits, so that none is reading it any more when it goes: saving the proof of the rescue
-/// takes longer than a git needs for what it has read.
-fn hide(pool: &Pool, worktree: &WorktreeRecord, present: Presence) -> Result<(), String> {
-    if !matches!(present, Presence::Whole | Presence::Registration) {
+/// Hides the registration from other gits, and the file of a branch that will be deleted, so that none is reading it any more
+/// when it goes: saving the proof of the rescue takes longer than a git needs for what it has read.
+fn hide(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>, present: Presence) -> Result<(), String> {
+    let registered = matches!(present, Presence::Whole | Presence::Registration);
+    let doomed = doomed_branch(pool, worktree, tip);
+    if !registered && doomed.is_none() {
         return Ok(());
     }
     let _lock = pool.lock_repository().map_err(|error| chain(&error))?;
+    if let Some((name, _)) = doomed
+        && let Err(error) = git::pack_ref(&pool.git, pool.repository(), &name.full())
+    {
+        tracing::debug!(%error, branch = %name, "a git that lists refs may see the branch go");
+    }
+    if !registered {
+        return Ok(());
+    }
     // One that was adopted, or that the user unlocked, would be pruned while it is hidden.
     git::lock_admin(&worktree.admin, &identity::lock_reason(worktree))
         .and_then(|_| git::hide_admin(&worktree.admin))
@@ -216,14 +227,24 @@ fn branch_tip(
     }
 }
 
-/// Deletes the branch that this worktree was given, never the one it drifted to, when the policy says so and nobody else has it.
+/// The branch that this worktree was given, never the one it drifted to, when the policy says that it goes.
+fn doomed_branch<'w>(
+    pool: &Pool,
+    worktree: &'w WorktreeRecord,
+    tip: Option<Oid>,
+) -> Option<(&'w BranchName, Oid)> {
+    let (Checkout::Branch { name, origin }, Some(tip)) = (&worktree.checkout, tip) else { return None };
+    let facts = BranchDisposal { origin: *origin, empty: tip == worktree.base, landed: false, pushed: false };
+    branch_disposal(&facts, pool.settings().branch.delete).then_some((name, tip))
+}
+
+/// Deletes the branch that this worktree was given when the policy says so and nobody else has it.
 fn dispose_of_branch(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>) -> BranchFate {
-    let (Checkout::Branch { name, origin }, Some(tip)) = (&worktree.checkout, tip) else {
+    let (Checkout::Branch { name, .. }, Some(tip)) = (&worktree.checkout, tip) else {
         return BranchFate::None;
     };
     let stays = BranchFate::Stays(name.clone(), tip);
-    let facts = BranchDisposal { origin: *origin, empty: tip == worktree.base, landed: false, pushed: false };
-    if !branch_disposal(&facts, pool.settings().branch.delete) {
+    if doomed_branch(pool, worktree, Some(tip)).is_none() {
         return stays;
     }
     if !matches!(pool.repository().branch_in_use(&pool.git, name), Ok(None)) {

@@ -38,6 +38,26 @@ fn a_transaction_changes_all_or_nothing() {
 }
 
 #[test]
+fn a_packed_ref_has_no_file_of_its_own_and_goes_by_a_rename() {
+    for kind in KINDS {
+        let fixture = Fixture::of(kind);
+        let (first, repo, git) = (fixture.oid("HEAD"), fixture.repo(), &fixture.git);
+        let names = ["refs/heads/windrow/a", "refs/heads/windrow/stays"];
+        let made = names.map(|name| change(name, Some(first), Expect::Absent));
+        update_refs(git, &repo, &made, "test").unwrap();
+        pack_ref(git, &repo, names[0]).unwrap();
+        assert!(!repo.common_dir.join(names[0]).exists());
+        let loose = repo.ref_format == RefFormat::Files;
+        assert_eq!(repo.common_dir.join(names[1]).exists(), loose);
+        let both: Vec<_> = list_refs(git, &repo, "refs/heads/windrow").unwrap();
+        assert_eq!(both.len(), 2, "{both:?}");
+        update_refs(git, &repo, &[change(names[0], None, Expect::Is(first))], "test").unwrap();
+        assert_eq!(read_ref(git, &repo, names[0]).unwrap(), None);
+        assert_eq!(read_ref(git, &repo, names[1]).unwrap(), Some(first));
+    }
+}
+
+#[test]
 fn h29_one_branch_is_made_only_once() {
     let fixture = Fixture::new();
     let (first, repo) = (fixture.oid("HEAD"), fixture.repo());
