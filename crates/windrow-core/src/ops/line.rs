@@ -21,9 +21,9 @@ use crate::{
     store::{LocalStore, Tx},
 };
 
-/// How often somebody in line looks again.
+/// How often the first in line looks again.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often somebody in line looks for leases whose holder died.
+/// How often the first in line looks for leases whose holder died.
 const REAP: Duration = Duration::from_secs(2);
 
 enum Turn {
@@ -58,14 +58,20 @@ pub(super) fn wait_for_place(
                 };
                 place = Some(stand(store, place, &me)?);
                 observer.waiting(&holders, ahead);
-                thread::sleep(left.min(LOOK));
+                thread::sleep(left.min(LOOK * leisure(ahead)));
+                if reaped.elapsed() >= REAP * leisure(ahead) {
+                    recover::before(pool, store, &Spare::Nothing, observer)?;
+                    reaped = Instant::now();
+                }
             }
         }
-        if reaped.elapsed() >= REAP {
-            recover::before(pool, store, &Spare::Nothing, observer)?;
-            reaped = Instant::now();
-        }
     }
+}
+
+/// How much more rarely somebody looks who has others before them: it is not their turn soon, and every look takes the store's
+/// lock from those who work.
+fn leisure(ahead: usize) -> u32 {
+    1 + u32::try_from(ahead / 4).unwrap_or(u32::MAX).min(9)
 }
 
 fn patience(waiting: Waiting, started: Instant) -> Option<Duration> {
