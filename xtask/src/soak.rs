@@ -1,5 +1,7 @@
 //! Many callers at once on a real program: the full size of what the tests do smaller, with counts.
 
+mod contention;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,6 +15,8 @@ use crate::{Result, bench};
 pub(crate) enum Soak {
     /// Agents that run and commit while plain git works beside them, then callers that acquire and release.
     Leases(Leases),
+    /// Callers that compete for few worktrees and are killed at random, while a user's git works beside them.
+    Contention(contention::Contention),
 }
 
 /// How much of it.
@@ -44,7 +48,13 @@ pub(crate) struct Leases {
 ///
 /// Fails when one call of all fails, anything is left, or the main checkout changed.
 pub(crate) fn run(root: &Path, soak: &Soak) -> Result {
-    let Soak::Leases(leases) = soak;
+    match soak {
+        Soak::Leases(wanted) => leases(root, wanted),
+        Soak::Contention(wanted) => contention::run(root, wanted),
+    }
+}
+
+fn leases(root: &Path, leases: &Leases) -> Result {
     let binary = leases.binary.clone().map_or_else(|| bench::build(root), Ok)?;
     let mut builder = TestRepo::builder().binary(Binary(binary.canonicalize()?)).files(leases.files);
     if let Some(parent) = &leases.inside {

@@ -12,6 +12,8 @@ use std::io::Write;
 mod builder;
 mod clock;
 #[cfg(target_os = "linux")]
+mod contention;
+#[cfg(target_os = "linux")]
 mod faults;
 mod fingerprint;
 mod invocation;
@@ -28,6 +30,8 @@ mod surroundings;
 
 pub use builder::TestRepoBuilder;
 pub use clock::FakeClock;
+#[cfg(target_os = "linux")]
+pub use contention::{Arena, Contended, Contention, Unrelated};
 #[cfg(target_os = "linux")]
 pub use faults::{Fault, inject};
 pub use fingerprint::RepoFingerprint;

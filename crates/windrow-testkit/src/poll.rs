@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 const STEP: Duration = Duration::from_millis(5);
 
+/// Of many that wait for long none needs to look that often.
+const LONGEST_STEP: Duration = Duration::from_millis(50);
+
 /// Waits until `condition` holds.
 ///
 /// # Panics
@@ -39,7 +42,7 @@ pub(crate) fn poll_quietly<T>(bound: Duration, mut probe: impl FnMut() -> Option
         if over {
             return None;
         }
-        std::thread::sleep(STEP);
+        std::thread::sleep((start.elapsed() / 100).clamp(STEP, LONGEST_STEP));
     }
 }
 

@@ -109,10 +109,16 @@ impl TestRepo {
     /// Panics when the repository was made without a binary.
     #[track_caller]
     pub fn windrow<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Invocation {
+        self.command(self.program(), &self.path).args(arguments)
+    }
+
+    /// The program under test.
+    #[track_caller]
+    pub(crate) fn program(&self) -> &Path {
         let Some(Binary(program)) = &self.binary else {
             panic!("this repository was made without a binary: use `TestRepo::with_binary`");
         };
-        self.command(program, &self.path).args(arguments)
+        program
     }
 
     /// Writes a file of the main worktree, with its directories.

@@ -5,6 +5,8 @@ mod adopt;
 mod bad_input;
 mod carry;
 mod concurrency;
+#[cfg(target_os = "linux")]
+mod contention;
 mod deinit;
 mod doctor;
 mod documents;
