@@ -35,8 +35,8 @@ pub(super) enum Report {
     },
     Keeper {
         files: usize,
-        /// From SIGKILL of each run until its worktree was gone.
-        cleared: Vec<Duration>,
+        /// What was over, and for each time how long until it was cleared away.
+        cleared: Vec<(String, Vec<Duration>)>,
         idle: Duration,
         wakeups: u64,
         rss_anon_bytes: u64,
@@ -119,8 +119,12 @@ impl Report {
                 "peak_rss_anon_bytes": peak_bytes, "samples": samples })
             }
             Self::Keeper { files, cleared, idle, wakeups, rss_anon_bytes } => {
-                json!({ "bench": "keeper", "files": files, "cpus": cpus(), "runs": cleared.len(),
-                "cleared_seconds": Spread::of(cleared.iter().copied()).json(), "idle_seconds": idle.as_secs(),
+                let row = |(what, times): &(String, Vec<Duration>)| {
+                    json!({ "what": what, "runs": times.len(),
+                        "seconds": Spread::of(times.iter().copied()).json() })
+                };
+                json!({ "bench": "keeper", "files": files, "cpus": cpus(),
+                "cleared": cleared.iter().map(row).collect::<Vec<_>>(), "idle_seconds": idle.as_secs(),
                 "idle_wakeups": wakeups, "rss_anon_bytes": rss_anon_bytes })
             }
         }
@@ -154,19 +158,16 @@ impl fmt::Display for Report {
         match self {
             Self::Comparison(comparison) => comparison.fmt(f),
             Self::Keeper { files, cleared, idle, wakeups, rss_anon_bytes } => {
-                let spread = Spread::of(cleared.iter().copied());
                 let mebibytes = *rss_anon_bytes as f64 / f64::from(1 << 20);
                 writeln!(f, "keeper: {files} files, {} processors", cpus())?;
                 writeln!(
                     f,
-                    "SIGKILL of `windrow run` until its worktree is gone and its work saved, {} runs:",
-                    cleared.len()
+                    "until the worktree is gone and its work saved, in seconds (min / median / max):"
                 )?;
-                writeln!(
-                    f,
-                    "  {:.2} / {:.2} / {:.2} s (min / median / max)",
-                    spread.min, spread.median, spread.max
-                )?;
+                for (what, times) in cleared {
+                    let Spread { min, median, max } = Spread::of(times.iter().copied());
+                    writeln!(f, "  {what}, {} runs: {min:.2} / {median:.2} / {max:.2}", times.len())?;
+                }
                 write!(f, "idle for {} s: {wakeups} wake-ups, RssAnon {mebibytes:.1} MiB", idle.as_secs())
             }
             Self::Memory { files, peak_bytes, samples } => {

@@ -1,9 +1,10 @@
-//! The keeper: how soon a killed run is cleared away, and what the keeper needs while nothing is due.
+//! The keeper: how soon it clears away what is over, and what it needs while nothing is due.
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use clap::Args;
 use windrow_testkit::{Invocation, TestRepo, poll_for, poll_until};
 
 use super::figures::Report;
@@ -18,19 +19,45 @@ const AGENT: &str = "trap '' TERM; echo work > work.txt
     (setsid sh -c 'trap \"\" TERM; while :; do sleep 1; done' &)
     sleep 600 & echo ready; while :; do sleep 1; done";
 
-/// Kills `runs` runs, one after the other, then looks at the keeper for `idle`.
+/// What is over.
+#[derive(Args)]
+pub(crate) struct Keeping {
+    /// Also ends a session with this many leases, by SIGKILL of its process.
+    #[arg(long, value_name = "LEASES")]
+    session: Option<usize>,
+    /// Also lets the time of a kept worktree run out.
+    #[arg(long)]
+    keep: bool,
+    /// Seconds to look at the idle keeper.
+    #[arg(long, default_value_t = 60)]
+    idle: u64,
+}
+
+/// Kills `runs` runs, one after the other, ends the same number of sessions and of kept worktrees where wanted, then looks at
+/// the idle keeper.
 ///
 /// # Errors
 ///
 /// Fails when a program does, or when what was killed is not cleared away.
-pub(super) fn keeper(repo: &TestRepo, files: usize, runs: usize, idle: Duration) -> Result<Report> {
+pub(super) fn keeper(repo: &TestRepo, files: usize, runs: usize, keeping: &Keeping) -> Result<Report> {
     let mut holder = repo.command("sleep", repo.root()).arg("100000").bound(Duration::MAX).spawn();
     let held = ["acquire", "--name", "bench-held", "--pid", &holder.pid().to_string()];
     kept(repo, &held).run().assert_success();
     let post = repo.git_dir().join("windrow/locks/keeper");
     let pid =
         poll_for(BOUND, "a keeper", || fs::read_to_string(&post).ok()?.split(' ').nth(1).map(str::to_owned));
-    let cleared = (0..runs).map(|round| kill_and_wait(repo, round)).collect::<Result<Vec<_>>>()?;
+    let repeat =
+        |measure: &dyn Fn(usize) -> Result<Duration>| (0..runs).map(measure).collect::<Result<Vec<_>>>();
+    let mut cleared =
+        vec![("SIGKILL of `windrow run`".to_owned(), repeat(&|round| kill_and_wait(repo, round))?)];
+    if let Some(leases) = keeping.session {
+        let what = format!("SIGKILL of a session's process with {leases} leases");
+        cleared.push((what, repeat(&|round| end_session(repo, round, leases))?));
+    }
+    if keeping.keep {
+        cleared.push(("the end of `--keep`".to_owned(), repeat(&|round| outlast(repo, round))?));
+    }
+    let idle = Duration::from_secs(keeping.idle);
     let process = Path::new("/proc").join(pid);
     let (wakeups, rss_anon_bytes) = idle_keeper(&process, idle)?;
     holder.kill_alone();
@@ -49,13 +76,50 @@ fn kill_and_wait(repo: &TestRepo, round: usize) -> Result<Duration> {
     run.wait_for_stdout("ready");
     let start = Instant::now();
     run.kill_alone();
-    let reference = format!("refs/windrow/rescue/{name}-");
     poll_until(BOUND, "the worktree goes", || !pool(repo).join(&name).exists());
     let cleared = start.elapsed();
+    check_saved(repo, &name)?;
+    Ok(cleared)
+}
+
+fn check_saved(repo: &TestRepo, name: &str) -> Result {
+    let reference = format!("refs/windrow/rescue/{name}-");
     let saved = repo.git(["for-each-ref", "--format=%(refname)", "refs/windrow/rescue"]);
-    if !saved.lines().any(|name| name.starts_with(&reference)) {
-        return Err(format!("no rescue of {name} among:\n{saved}").into());
+    if saved.lines().any(|name| name.starts_with(&reference)) {
+        return Ok(());
     }
+    Err(format!("no rescue of {name} among:\n{saved}").into())
+}
+
+/// From SIGKILL of the process of a session until all of its worktrees, each with unsaved work, are gone.
+fn end_session(repo: &TestRepo, round: usize, leases: usize) -> Result<Duration> {
+    let mut process = repo.command("sleep", repo.root()).arg("100000").bound(Duration::MAX).spawn();
+    let session =
+        kept(repo, &["session", "start", "--pid", &process.pid().to_string()]).run().assert_success().text();
+    let names: Vec<_> = (0..leases).map(|number| format!("session-{round}-{number}")).collect();
+    for name in &names {
+        kept(repo, &["acquire", "--session", &session, "--name", name]).run().assert_success();
+        fs::write(pool(repo).join(name).join("work.txt"), name)?;
+    }
+    let start = Instant::now();
+    process.kill_alone();
+    poll_until(BOUND * 2, "the worktrees go", || names.iter().all(|name| !pool(repo).join(name).exists()));
+    let cleared = start.elapsed();
+    names.iter().try_for_each(|name| check_saved(repo, name))?;
+    Ok(cleared)
+}
+
+/// From the moment until which a worktree is kept until it is gone.
+fn outlast(repo: &TestRepo, round: usize) -> Result<Duration> {
+    let name = format!("kept-{round}");
+    let work = ["run", "--name", &name, "--keep", "4s", "--", "sh", "-c", "echo work > work.txt"];
+    kept(repo, &work).run().assert_success();
+    let shown = repo.windrow(["show", &name, "--json"]).run().assert_success().json();
+    let until = shown["worktree"]["keep_until"].as_str().ok_or("it is not kept")?;
+    let until = SystemTime::from(until.parse::<jiff::Timestamp>()?);
+    poll_until(BOUND, "the worktree goes", || !pool(repo).join(&name).exists());
+    let cleared = until.elapsed()?;
+    check_saved(repo, &name)?;
     Ok(cleared)
 }
 

@@ -5,6 +5,7 @@ mod keeper;
 mod lease;
 mod measure;
 mod memory;
+mod reconcile;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,15 +38,24 @@ pub(crate) enum Bench {
         #[arg(last = true)]
         command: Vec<String>,
     },
-    /// How soon the keeper clears a killed run away; its wake-ups and memory while nothing is due.
+    /// How soon the keeper clears away what is over; its wake-ups and memory while nothing is due.
     Keeper {
         #[command(flatten)]
         scene: Scene,
         #[command(flatten)]
         runs: Runs,
-        /// Seconds to look at the idle keeper.
-        #[arg(long, default_value_t = 60)]
-        idle: u64,
+        #[command(flatten)]
+        keeping: keeper::Keeping,
+    },
+    /// `windrow reconcile` over many kept worktrees against `git worktree list`.
+    Reconcile {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        runs: Runs,
+        /// How many worktrees.
+        #[arg(long, default_value_t = 1_000)]
+        worktrees: usize,
     },
     /// The highest anonymous memory of `windrow acquire`.
     Memory {
@@ -57,7 +67,7 @@ pub(crate) enum Bench {
 /// The repository to measure on.
 #[derive(Args)]
 pub(crate) struct Scene {
-    /// Files of the generated repository [default: 5000; memory: 80000].
+    /// Files of the generated repository [default: 5000; reconcile: 1000; memory: 80000].
     #[arg(long)]
     files: Option<usize>,
     /// Where to put it; the system's temporary directory if absent.
@@ -88,9 +98,14 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
     let (Bench::Lease { scene, .. }
     | Bench::Run { scene, .. }
     | Bench::Keeper { scene, .. }
+    | Bench::Reconcile { scene, .. }
     | Bench::Memory { scene }) = bench;
     let binary = scene.binary.clone().map_or_else(|| build(root), Ok)?;
-    let files = scene.files.unwrap_or(if matches!(bench, Bench::Memory { .. }) { 80_000 } else { 5_000 });
+    let files = scene.files.unwrap_or(match bench {
+        Bench::Memory { .. } => 80_000,
+        Bench::Reconcile { .. } => 1_000,
+        _ => 5_000,
+    });
     let mut builder = TestRepo::builder().binary(Binary(binary.canonicalize()?)).files(files);
     if let Some(parent) = &scene.inside {
         builder = builder.inside(parent);
@@ -99,8 +114,9 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
     let report = match bench {
         Bench::Lease { runs, .. } => lease::lease(&repo, files, runs.runs)?,
         Bench::Run { runs, command, .. } => lease::run(&repo, files, runs.runs, command)?,
-        Bench::Keeper { runs, idle, .. } => {
-            keeper::keeper(&repo, files, runs.runs, Duration::from_secs(*idle))?
+        Bench::Keeper { runs, keeping, .. } => keeper::keeper(&repo, files, runs.runs, keeping)?,
+        Bench::Reconcile { runs, worktrees, .. } => {
+            reconcile::reconcile(&repo, files, *worktrees, runs.runs)?
         }
         Bench::Memory { .. } => memory::memory(&repo, files)?,
     };
