@@ -1,6 +1,6 @@
 //! The facts kept about worktrees, leases, rescues and those who wait.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use bstr::BString;
 use jiff::Timestamp;
@@ -124,6 +124,39 @@ pub enum CarriedKind {
     Directory,
     /// A symbolic link to the main worktree's own file or directory (`.worktreelink`).
     Link,
+}
+
+impl CarriedKind {
+    /// Every kind with its word on disk.
+    pub const WORDS: [(Self, &'static str); 4] = [
+        (Self::File, "file"),
+        (Self::Symlink, "symlink"),
+        (Self::Directory, "directory"),
+        (Self::Link, "link"),
+    ];
+
+    /// The word on disk.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(kind, _)| *kind == self);
+        found.map_or("unknown", |(_, word)| word)
+    }
+}
+
+impl fmt::Display for CarriedKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for CarriedKind {
+    type Err = String;
+
+    /// Reads [`CarriedKind::as_str`]; the error is the unknown word.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::WORDS.iter().find(|(_, word)| *word == text);
+        found.map(|(kind, _)| *kind).ok_or_else(|| text.to_owned())
+    }
 }
 
 /// A file that was taken along from the main worktree.

@@ -12,6 +12,7 @@
 
 mod admin;
 mod attributes;
+mod carried;
 mod changes;
 mod checkout;
 mod command;
@@ -45,6 +46,7 @@ pub use admin::{
     show_admin, sweep_leftovers, write_dot_git,
 };
 pub use attributes::{AttributesError, WhyGit, needs_git};
+pub use carried::{read_carried, write_carried};
 pub use changes::{TreeChange, tree_changes};
 pub use checkout::{
     CheckoutError, VerifyError, checkout_by_git, converted, populate_submodules, verify_checkout,

@@ -44,6 +44,8 @@ pub(super) fn carry(pool: &Pool, record: &WorktreeRecord) -> Result<Taken, Creat
     let carried = fs::carry(&request, &fs::plan_carry(&request, &candidates)?)?;
     write_excludes(pool, &record.id, &carried.files, &candidates)
         .map_err(|source| CreateError::Io { path: pool.excludes_path(&record.id), source })?;
+    git::write_carried(&record.admin, &carried.files)
+        .map_err(|source| CreateError::Io { path: record.admin.clone(), source })?;
     let summary = CarrySummary {
         files: carried.files.iter().filter(|file| file.kind != CarriedKind::Directory).count() as u64,
         bytes: carried.bytes,

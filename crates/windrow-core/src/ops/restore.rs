@@ -83,6 +83,8 @@ fn archived(record: &RescueRecord) -> Result<Vec<ArchiveEntry>, RestoreError> {
 }
 
 /// The carried files among it, as the record of the new worktree wants them.
+///
+/// One that was changed stays so whatever becomes of it: no content has an empty hash, so the next rescue saves it again.
 fn carried(archived: &[ArchiveEntry]) -> Vec<CarriedFile> {
     let one = |entry: &ArchiveEntry| {
         let kind = match entry.kind {
@@ -91,8 +93,13 @@ fn carried(archived: &[ArchiveEntry]) -> Vec<CarriedFile> {
             EntryKind::Directory => CarriedKind::Directory,
             EntryKind::Fifo => return None,
         };
-        let path = entry.path.strip_prefix(CARRIED)?.into();
-        Some(CarriedFile { path, kind, hash: entry.hash.clone(), mode: entry.mode, size: entry.size })
+        let (path, hash) = match entry.path.strip_prefix(CARRIED) {
+            Some(path) => (path, entry.hash.clone()),
+            // A directory would count as unchanged with all that is in it.
+            None if kind == CarriedKind::Directory => return None,
+            None => (entry.path.strip_prefix(CHANGED)?, String::new()),
+        };
+        Some(CarriedFile { path: path.into(), kind, hash, mode: entry.mode, size: entry.size })
     };
     archived.iter().filter_map(one).collect()
 }
@@ -152,11 +159,13 @@ fn bring_back(
         git::reset_index(&pool.git, pool.repository(), &worktree.admin, &worktree.path, tree)?;
     }
     if let Some(archive) = &record.archive {
-        let [tree, carried, changed] =
+        let [tree, brought, changed] =
             [TREE, CARRIED, CHANGED].map(|prefix| RestoreRoot { prefix, root: &worktree.path });
         let admin = RestoreRoot { prefix: ADMIN, root: &worktree.admin };
-        let roots = [tree, carried, changed, admin];
+        let roots = [tree, brought, changed, admin];
         paths += files::read_archive(archive, &roots, Overwrite::Replace)?.len() as u64;
+        git::write_carried(&worktree.admin, &carried(archived))
+            .map_err(|source| RescueError::Io { path: worktree.admin.clone(), source })?;
         hide_carried(pool, worktree, archived)?;
     }
     Ok(paths)

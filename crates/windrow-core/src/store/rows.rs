@@ -12,8 +12,8 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Result, Row, types::Type};
 use windrow_model::{
-    BranchOrigin, CarriedFile, CarriedKind, Checkout, DirectoryIdentity, Event, Fence, Holder, LeaseRecord,
-    NewEvent, Oid, ProcessIdentity, RescueRecord, SessionBond, SessionRecord, Waiter, WorktreeRecord,
+    BranchOrigin, CarriedFile, Checkout, DirectoryIdentity, Event, Fence, Holder, LeaseRecord, NewEvent, Oid,
+    ProcessIdentity, RescueRecord, SessionBond, SessionRecord, Waiter, WorktreeRecord,
 };
 
 use super::StoreError;
@@ -165,25 +165,10 @@ pub(super) fn rescue(row: &Row<'_>) -> Result<RescueRecord> {
     })
 }
 
-const CARRIED_WORDS: [(CarriedKind, &str); 4] = [
-    (CarriedKind::File, "file"),
-    (CarriedKind::Symlink, "symlink"),
-    (CarriedKind::Directory, "directory"),
-    (CarriedKind::Link, "link"),
-];
-
-pub(super) fn carried_word(kind: CarriedKind) -> &'static str {
-    let found = CARRIED_WORDS.iter().find(|(known, _)| *known == kind);
-    found.expect("the table lists every kind").1
-}
-
 pub(super) fn carried(row: &Row<'_>) -> Result<CarriedFile> {
-    let word: String = row.get("kind")?;
-    let kind = CARRIED_WORDS.iter().find(|(_, known)| *known == word);
-    let kind = kind.ok_or_else(|| unreadable("kind", word.as_str()))?.0;
     Ok(CarriedFile {
         path: row.get::<_, Vec<u8>>("path")?.into(),
-        kind,
+        kind: parsed(row, "kind")?,
         hash: row.get("hash")?,
         mode: row.get("mode")?,
         size: unsigned(row, "size")?,

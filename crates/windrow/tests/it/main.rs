@@ -4,6 +4,7 @@
 mod adopt;
 mod bad_input;
 mod carry;
+mod carry_secrets;
 mod concurrency;
 #[cfg(target_os = "linux")]
 mod contention;

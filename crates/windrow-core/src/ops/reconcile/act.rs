@@ -126,11 +126,14 @@ fn adopt(pool: &Pool, store: &mut LocalStore, seen: &WorktreeSeen) -> Result<Str
         link(pool, found, admin)?;
     }
     let record = record_of(pool, seen, admin)?;
+    // Without it, secrets that were carried would go into the object database when the worktree ends.
+    let carried = git::read_carried(admin)?;
     let absent = seen.situation.disk == DiskSeen::Absent;
     let until = terms::after(ADOPTED_FOR).unwrap_or(jiff::Timestamp::MAX);
     let why = "its record was lost and its files are not there";
     store.transaction(|tx| {
         tx.insert_worktree(&record)?;
+        tx.set_carried(record.id, &carried)?;
         let lease = terms::new_lease(tx, record.id, Holder::Unbound, None, None, None)?;
         tx.insert_lease(&lease)?;
         tx.advance(record.id, WorktreeEvent::HandedOut, Pool::now(), "")?;

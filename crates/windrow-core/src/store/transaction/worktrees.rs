@@ -161,7 +161,7 @@ impl Tx<'_> {
             "INSERT INTO carried (worktree, path, kind, hash, mode, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         for file in files {
             let size = rows::signed("size", file.size)?;
-            let (path, kind) = (file.path.as_slice(), rows::carried_word(file.kind));
+            let (path, kind) = (file.path.as_slice(), file.kind.as_str());
             let values = params![worktree, path, kind, file.hash, file.mode, size];
             self.database().write("record carried files", sql, values)?;
         }
