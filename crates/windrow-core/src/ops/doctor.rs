@@ -1,9 +1,11 @@
 //! Telling in words what is wrong with a pool, and doing what has one right answer.
 //!
 //! # Locking
-//! Looking takes no lock. A stale lock of git is removed under its worktree's lock, after looking again.
+//! Looking takes no lock. A stale lock of git is removed under its worktree's lock, after looking again; the shared
+//! configuration is repaired under the repository lock.
 
 mod look;
+mod shared;
 
 use std::{
     fs, io,
@@ -14,6 +16,7 @@ use windrow_model::WorktreeId;
 
 use super::{
     error::{ReconcileError, StateError, chain},
+    guard::{self, DriftRepair},
     observer::Observer,
     pool::Pool,
     reconcile, sweep,
@@ -38,6 +41,8 @@ pub enum FindingSubject {
     Leftover,
     /// A lock file of git.
     GitLock,
+    /// What is everybody's: the shared configuration, hooks, the main checkout.
+    Shared,
     /// Room on the disk.
     Space,
 }
@@ -67,6 +72,8 @@ pub enum Cure {
     },
     /// A trash directory is emptied.
     EmptyTrash(PathBuf),
+    /// A setting of the shared configuration is made right.
+    RepairConfig(DriftRepair),
 }
 
 /// One thing that was looked at.
@@ -107,6 +114,7 @@ pub fn cure(pool: &Pool, findings: &[Finding], observer: &mut dyn Observer) -> V
             }
             Some(Cure::RemoveLock { path, worktree }) => Some(remove_lock(pool, path, *worktree)),
             Some(Cure::EmptyTrash(trash)) => Some(empty(trash)),
+            Some(Cure::RepairConfig(repair)) => Some(repair_config(pool, repair)),
         });
     }
     fates
@@ -137,6 +145,18 @@ fn remove_lock(pool: &Pool, path: &Path, worktree: WorktreeId) -> Cured {
         }
     };
     removed().unwrap_or_else(|error| Err(chain(&error)))
+}
+
+fn repair_config(pool: &Pool, repair: &DriftRepair) -> Cured {
+    match guard::repair_drift(pool, std::slice::from_ref(repair)) {
+        Ok(done) if done.is_empty() => Ok("it is right by now".to_owned()),
+        Ok(_) => Ok(match repair {
+            DriftRepair::NotBare { .. } => "set it to false",
+            DriftRepair::OwnWorktree { .. } => "unset it",
+        }
+        .to_owned()),
+        Err(error) => Err(chain(&error)),
+    }
 }
 
 fn empty(trash: &Path) -> Cured {

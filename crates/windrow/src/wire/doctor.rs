@@ -16,14 +16,15 @@ pub(crate) struct DoctorDocument {
 /// One thing that was looked at.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Finding {
-    /// What it is about: `git`, `records`, `held`, `worktree`, `rescue`, `trash`, `leftover`, `git_lock` or `space`.
+    /// What it is about: `git`, `records`, `held`, `worktree`, `rescue`, `trash`, `leftover`, `git_lock`,
+    /// `shared` or `space`.
     about: &'static str,
     severity: Severity,
     /// What was found, for people.
     text: String,
     /// What to do next, for people.
     next: Option<String>,
-    /// What `--fix` does about it: `reconcile`, `remove_lock`, `empty_trash`; null when nothing.
+    /// What `--fix` does about it: `reconcile`, `remove_lock`, `empty_trash`, `repair_config`; null when nothing.
     cure: Option<&'static str>,
     /// What became of that; null when nothing was tried.
     fate: Option<Fate>,
@@ -72,6 +73,7 @@ impl DoctorDocument {
                 ops::Cure::Reconcile => "reconcile",
                 ops::Cure::RemoveLock { .. } => "remove_lock",
                 ops::Cure::EmptyTrash(_) => "empty_trash",
+                ops::Cure::RepairConfig(_) => "repair_config",
             }),
             fate: fate.clone().map(|fate| match fate {
                 Ok(detail) => Fate::Done { detail },
@@ -92,6 +94,7 @@ fn about(subject: FindingSubject) -> &'static str {
         FindingSubject::Trash => "trash",
         FindingSubject::Leftover => "leftover",
         FindingSubject::GitLock => "git_lock",
+        FindingSubject::Shared => "shared",
         FindingSubject::Space => "space",
     }
 }

@@ -1,4 +1,5 @@
-//! H34 and H35: what a crash left locked, ours and others', and what `doctor` says and does about it.
+//! H34 and H35: what a crash left locked, ours and others', and H26 and H27: what is everybody's is not as it was; what
+//! `doctor` says and does about it.
 
 use std::{fs, path::PathBuf};
 
@@ -159,4 +160,101 @@ fn records_that_are_gone_are_made_again() {
     assert_eq!(finding(&repo, &[], "records")["severity"], "fine");
     windrow(&repo, &["release", "fern"]);
     assert_same(&before, &restore(&repo, "fern").files());
+}
+
+/// Has a git of the main checkout set something that all worktrees share.
+fn set_shared(repo: &TestRepo, key: &str, value: &str) {
+    repo.git(["config", "--file", repo.git_dir().join("config").to_str().unwrap(), key, value]);
+}
+
+fn shared_config(repo: &TestRepo) -> Vec<u8> {
+    fs::read(repo.git_dir().join("config")).unwrap()
+}
+
+#[test]
+fn h27_a_main_checkout_that_became_bare_is_told_with_who_was_there_and_repaired() {
+    let repo = repository();
+    let before = shared_config(&repo);
+    let mut holder = holder(&repo);
+    acquire(&repo, &["--name", "fern", "--pid", &holder.pid().to_string()]);
+    set_shared(&repo, "core.bare", "true");
+    let broken = shared_config(&repo);
+    let problems = |line: &[&str]| -> Vec<Value> {
+        findings(&repo, line, "shared").into_iter().filter(|one| one["severity"] == "problem").collect()
+    };
+    let planned = problems(&["--fix", "--dry-run"]);
+    let [planned] = planned.as_slice() else { panic!("{planned:#?}") };
+    let told = text(&planned["text"]);
+    assert!(told.contains("`core.bare` is true") && told.contains("is the main checkout"), "{told}");
+    assert!(told.contains(&format!("process {} had `fern`", holder.pid())), "{told}");
+    assert_eq!((&planned["cure"], &planned["fate"]), (&"repair_config".into(), &Value::Null));
+    assert_eq!(shared_config(&repo), broken, "only told");
+    let notes = findings(&repo, &[], "shared");
+    let note = notes.iter().find(|one| one["severity"] == "note").unwrap();
+    assert!(text(&note["text"]).contains("`core.bare` changed from `false` to `true`"), "{note}");
+
+    let done = problems(&["--fix"]);
+    assert_eq!(done[0]["fate"]["kind"], "done", "{done:#?}");
+    assert_eq!(shared_config(&repo), before);
+    assert_eq!(findings(&repo, &[], "shared"), Vec::<Value>::new());
+    repo.git(["status"]);
+    holder.kill_alone();
+}
+
+#[test]
+fn h27_a_bare_main_checkout_is_repaired_after_the_lease_as_well() {
+    let repo = repository();
+    let before = shared_config(&repo);
+    let script = format!("git config --file '{}/config' core.bare true", repo.git_dir().display());
+    windrow(&repo, &["run", "--name", "fern", "--", "sh", "-c", &script]);
+    let found = finding(&repo, &["--fix"], "shared");
+    assert!(text(&found["text"]).contains("had `fern`"), "{found}");
+    assert_eq!(found["fate"]["kind"], "done", "{found}");
+    assert_eq!(shared_config(&repo), before);
+}
+
+#[test]
+fn h27_a_worktree_setting_that_leads_elsewhere_is_unset() {
+    let repo = repository();
+    let before = shared_config(&repo);
+    let elsewhere = repo.root().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    set_shared(&repo, "core.worktree", elsewhere.to_str().unwrap());
+    assert_eq!(findings(&repo, &["--fix"], "shared"), Vec::<Value>::new(), "no agent was ever here");
+    set_shared(&repo, "core.worktree", repo.path().to_str().unwrap());
+    windrow(&repo, &["run", "--", "true"]);
+    set_shared(&repo, "core.worktree", elsewhere.to_str().unwrap());
+    let found = finding(&repo, &["--fix"], "shared");
+    assert!(text(&found["text"]).contains("`core.worktree` is `"), "{found}");
+    assert_eq!(found["fate"]["kind"], "done", "{found}");
+    assert_eq!(shared_config(&repo), before);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn h27_another_hooks_path_is_told_with_the_command_and_left() {
+    let repo = repository();
+    acquire(&repo, &["--name", "fern"]);
+    set_shared(&repo, "core.hooksPath", "/elsewhere");
+    let broken = shared_config(&repo);
+    let found = finding(&repo, &["--fix"], "shared");
+    assert_eq!((&found["severity"], &found["cure"]), (&"note".into(), &Value::Null), "{found}");
+    assert!(text(&found["next"]).contains("--unset core.hooksPath"), "{found}");
+    assert_eq!(shared_config(&repo), broken);
+}
+
+#[test]
+fn h26_a_write_into_the_main_checkout_is_told_while_the_lease_lives() {
+    let repo = repository();
+    acquire(&repo, &["--name", "fern"]);
+    acquire(&repo, &["--name", "moss"]);
+    put(&repo.path().join("README.md"), "oops");
+    let found = findings(&repo, &["--fix"], "shared");
+    let told: Vec<_> = found.iter().map(|one| text(&one["text"])).collect();
+    assert!(
+        told.len() == 2 && told.iter().all(|one| one.contains("`README.md` in the main checkout")),
+        "{told:?}"
+    );
+    assert!(told[0].contains("worktree `fern`") && told[0].contains("had `moss`"), "{told:?}");
+    assert_eq!(fs::read(repo.path().join("README.md")).unwrap(), b"oops");
 }

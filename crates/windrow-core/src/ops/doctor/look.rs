@@ -10,7 +10,7 @@ use windrow_model::{
     WorktreeId, WorktreeRecord, WorktreeState, format_bytes,
 };
 
-use super::{Cure, Finding, FindingSubject, Severity};
+use super::{Cure, Finding, FindingSubject, Severity, shared};
 use crate::{
     fs as files, git,
     ops::{
@@ -43,22 +43,23 @@ pub(super) fn all(pool: &Pool) -> Result<Vec<Finding>, ReconcileError> {
     }
     findings.extend(unfinished_by_others(pool)?);
     findings.extend(shared_locks(pool)?);
+    findings.extend(shared::findings(pool, store.as_ref()));
     findings.extend(trash(&known));
     findings.extend(leftovers(pool)?);
     findings.push(space(pool));
     Ok(findings)
 }
 
-fn finding(subject: FindingSubject, severity: Severity, text: impl Into<String>) -> Finding {
+pub(super) fn finding(subject: FindingSubject, severity: Severity, text: impl Into<String>) -> Finding {
     Finding { subject, severity, text: text.into(), next: None, cure: None }
 }
 
 impl Finding {
-    fn next(self, next: impl Into<String>) -> Self {
+    pub(super) fn next(self, next: impl Into<String>) -> Self {
         Self { next: Some(next.into()), ..self }
     }
 
-    fn cure(self, cure: Cure) -> Self {
+    pub(super) fn cure(self, cure: Cure) -> Self {
         Self { cure: Some(cure), ..self }
     }
 }

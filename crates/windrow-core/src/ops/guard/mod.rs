@@ -12,6 +12,7 @@ mod tests;
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use windrow_model::{Change, Drift, Fingerprint, LeaseRecord, Watched, WorktreeName};
 
 use self::look::Look;
@@ -99,13 +100,22 @@ fn held_since(
     lease: &LeaseRecord,
 ) -> Result<Vec<HeldThen>, StoreError> {
     let others = store.leases_since(before.taken_at)?.into_iter().filter(|(_, other)| other.id != lease.id);
-    let held = |(worktree, other): (WorktreeName, LeaseRecord)| HeldThen {
-        worktree,
-        holder: other.holder,
-        from: other.acquired_at,
-        until: other.ended_at,
-    };
     Ok(others.map(held).collect())
+}
+
+/// Who had a worktree at a moment.
+pub(super) fn held_at(store: &LocalStore, at: Timestamp) -> Result<Vec<HeldThen>, StoreError> {
+    let since = store.leases_since(at)?.into_iter();
+    Ok(since.filter(|(_, lease)| lease.acquired_at <= at).map(held).collect())
+}
+
+fn held((worktree, lease): (WorktreeName, LeaseRecord)) -> HeldThen {
+    HeldThen { worktree, holder: lease.holder, from: lease.acquired_at, until: lease.ended_at }
+}
+
+/// When the configuration that all worktrees share was last written; `None` when it is not there or cannot be looked at.
+pub(super) fn config_written_at(pool: &Pool) -> Option<Timestamp> {
+    look::written_at(&pool.repository().common_dir, &look::CONFIG_FILES[0].into())
 }
 
 /// What differs from when a live lease was given.
