@@ -35,11 +35,13 @@ pub use materialise::{BlobReader, BlobSource, MaterialiseError, Progress, Quiet,
 pub use patterns::{PathKind, PatternError, Patterns, Verdict};
 pub use priority::give_way;
 pub use scan::{
-    DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Size, TrackedDirectories, scan, size_of,
+    DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Size, TrackedDirectories, Witness, scan,
+    size_of, witness,
 };
 pub use space::{space, sync_filesystem};
 pub use temporary::remove_leftovers;
 pub use trash::{
-    TrashError, TrashFailure, TrashReport, empty_trash, has_trash, is_in_trash, move_to_trash, rename_new,
+    SetAside, TrashError, TrashFailure, TrashReport, empty_trash, has_trash, is_in_trash, move_to_trash,
+    rename_new, set_aside,
 };
 pub use tree_path::{TreePathError, check_tree_path};

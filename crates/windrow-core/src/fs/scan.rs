@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 mod walk;
+mod witness;
 
 use std::{collections::HashSet, io, num::NonZeroUsize, os::fd::AsFd, path::Path};
 
@@ -13,6 +14,7 @@ use bstr::{BStr, BString};
 use windrow_model::{Disposable, FileStat};
 
 use self::walk::Walk;
+pub use self::witness::{Witness, witness};
 use super::{Patterns, at};
 
 /// What kind of thing was found.

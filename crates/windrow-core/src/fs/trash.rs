@@ -112,6 +112,35 @@ pub fn move_to_trash(path: &Path, trash: &Path, label: &str) -> Result<PathBuf, 
     Ok(trash.join(entry))
 }
 
+/// What was moved into the trash and stays there while this is held: it may still go back.
+#[derive(Debug)]
+pub struct SetAside {
+    path: PathBuf,
+    /// Locked, so that no deleter takes it.
+    _entry: OwnedFd,
+}
+
+impl SetAside {
+    /// Where it is now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Moves a directory into a trash directory like [`move_to_trash`], and keeps it from being deleted for the time being.
+///
+/// # Errors
+/// See [`TrashError`]; somebody holds a lock on the directory, or it cannot be read. It is then where it was.
+pub fn set_aside(path: &Path, trash: &Path, label: &str) -> Result<SetAside, TrashError> {
+    let entry = at::open_root(path).map_err(|source| move_error(path, source))?;
+    match try_lock(&entry) {
+        Ok(true) => Ok(SetAside { path: move_to_trash(path, trash, label)?, _entry: entry }),
+        Ok(false) => Err(move_error(path, Errno::WOULDBLOCK.into())),
+        Err(source) => Err(move_error(path, source)),
+    }
+}
+
 fn rename(from: &OwnedFd, name: &[u8], to: &OwnedFd, entry: &[u8]) -> Result<(), Errno> {
     match rustix::fs::renameat_with(from, name, to, entry, RenameFlags::NOREPLACE) {
         // No flags on this file system; the name is random, so that nothing can be in its place.

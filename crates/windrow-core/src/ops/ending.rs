@@ -1,7 +1,8 @@
 //! Carrying the end of a worktree through: prove whose it is, save what it holds, remove it, record it.
 //!
 //! # Locking
-//! The caller holds the worktree's lock. The repository lock is held while path and administrative directory leave together.
+//! The caller holds the worktree's lock. The repository lock is held while the path leaves, and again while branch and
+//! administrative directory do; not in between, while the files are looked at once more.
 //!
 //! # Crash safety
 //! `releasing` and `removing` roll forward: [`finish`] starts from either and repeats what may have been done. A worktree whose
@@ -15,6 +16,7 @@ use windrow_model::{
 use super::{
     error::{ReleaseError, StateError, chain},
     identity::{self, Identity},
+    last_look,
     outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
     pool::Pool,
     request::WorkPolicy,
@@ -67,7 +69,7 @@ pub(super) fn finish(
         return quarantine(store, worktree, lease, reason);
     }
     prove_rescue(store, &worktree, rescued.as_ref())?;
-    let branch = match remove(pool, &worktree, disposable, present) {
+    let branch = match remove(pool, &worktree, disposable, present, rescued.as_ref()) {
         Ok(branch) => branch,
         Err(Removal::Refused(reason)) => {
             show_again(&worktree);
@@ -195,20 +197,37 @@ fn remove(
     worktree: &WorktreeRecord,
     tip: Option<Oid>,
     present: Presence,
+    rescued: Option<&Rescued>,
 ) -> Result<BranchFate, Removal> {
+    let look = rescued.and_then(|rescued| Some((rescued.survey.seen.as_ref()?, &rescued.survey.tracked)));
+    match (present, look) {
+        (Presence::Whole, Some((seen, tracked))) => {
+            let aside = set_aside(pool, worktree)?;
+            last_look::prove_untouched(pool, worktree, &aside, tracked, seen).map_err(Removal::Refused)?;
+        }
+        (Presence::Whole, None) => drop(set_aside(pool, worktree)?),
+        (Presence::Files, _) => {
+            fs::move_to_trash(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
+                .map_err(|error| Removal::Refused(chain(&error)))?;
+        }
+        (Presence::Registration | Presence::Nothing, _) => {}
+    }
     let _lock = pool.lock_repository()?;
-    if present == Presence::Whole && identity::prove_removable(pool, worktree) != Identity::Proven {
-        return Err(Removal::Refused("it changed its identity while it was being saved".to_owned()));
-    }
-    if matches!(present, Presence::Whole | Presence::Files) {
-        fs::move_to_trash(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
-            .map_err(|error| Removal::Refused(chain(&error)))?;
-    }
     let branch = dispose_of_branch(pool, worktree, tip);
     if matches!(present, Presence::Whole | Presence::Registration) {
         pool.retire_admin(&worktree.admin).map_err(|error| Removal::Refused(chain(&error)))?;
     }
     Ok(branch)
+}
+
+/// Moves the files into the trash, where they stay until they were looked at once more.
+fn set_aside(pool: &Pool, worktree: &WorktreeRecord) -> Result<fs::SetAside, Removal> {
+    let _lock = pool.lock_repository()?;
+    if identity::prove_removable(pool, worktree) != Identity::Proven {
+        return Err(Removal::Refused("it changed its identity while it was being saved".to_owned()));
+    }
+    fs::set_aside(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
+        .map_err(|error| Removal::Refused(chain(&error)))
 }
 
 /// Where the branch is that this worktree was given; already known when HEAD still is on it.

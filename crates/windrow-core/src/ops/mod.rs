@@ -15,6 +15,7 @@ mod error;
 mod guard;
 mod identity;
 mod keeper;
+mod last_look;
 mod lease;
 mod leftovers;
 mod line;

@@ -280,7 +280,10 @@ fn prove_unchanged(before: &Survey, after: &Survey) -> Result<(), RescueError> {
     let stats = |survey: &Survey| -> Vec<_> {
         survey.changed.iter().chain(&survey.extra).map(|found| (found.path.clone(), found.stat)).collect()
     };
-    if stats(after) == stats(before) && after.deleted == before.deleted && after.head == before.head {
+    let same = |one: &Survey, other: &Survey| {
+        one.deleted == other.deleted && one.head == other.head && one.seen == other.seen
+    };
+    if stats(after) == stats(before) && same(after, before) {
         return Ok(());
     }
     Err(RescueError::Unsavable("its files changed while they were being saved".to_owned()))
@@ -299,5 +302,6 @@ pub(super) fn discard(
         ) => survey::without_git(pool, worktree)?,
         survey => survey?,
     };
-    Ok(Rescued { survey, record: None })
+    // Whatever comes to it meanwhile is discarded as well.
+    Ok(Rescued { survey: Survey { seen: None, ..survey }, record: None })
 }

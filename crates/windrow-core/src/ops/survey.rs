@@ -5,10 +5,8 @@
 
 use std::{
     collections::BTreeSet,
-    num::NonZeroUsize,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::Path,
-    thread,
 };
 
 use bstr::{BStr, BString, ByteSlice};
@@ -17,9 +15,15 @@ use windrow_model::{
     format_bytes,
 };
 
-use super::{converted, error::RescueError, outcome::Dropped, pool::Pool};
+use super::{
+    converted,
+    error::RescueError,
+    last_look::{self, LastLook},
+    outcome::Dropped,
+    pool::Pool,
+};
 use crate::{
-    fs::{self, CarriedState, Found, FoundKind, PathKind, Patterns, ScanRules, TrackedDirectories},
+    fs::{self, CarriedState, Found, FoundKind, PathKind, Patterns, TrackedDirectories},
     git::{self, InProgress, Objects, SubmoduleRisk},
 };
 
@@ -50,6 +54,10 @@ pub(super) struct Survey {
     pub(super) operations: InProgress,
     /// Commits that only this worktree remembers.
     pub(super) orphans: Vec<Oid>,
+    /// The directories that hold tracked files.
+    pub(super) tracked: TrackedDirectories,
+    /// What all of it looked like; `None` when there are no files.
+    pub(super) seen: Option<LastLook>,
 }
 
 impl Survey {
@@ -90,9 +98,9 @@ pub(super) fn survey(
     let objects = Objects::open(repository);
     let committed = head.oid.map_or_else(|| Ok(Vec::new()), |oid| objects.tree_entries(&oid))?;
     let tracked = tracked_directories(&index.entries, &committed);
-    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let scan = fs::scan(&record.path, &ScanRules { tracked: &tracked, disposable: &disposable, threads })?;
-    let mut survey = Survey { head: head.oid, branch: head.branch, ..Survey::default() };
+    let scan = last_look::scan(pool, &record.path, &tracked)?;
+    let seen = Some(LastLook::at(&record.path, &scan, record)?);
+    let mut survey = Survey { head: head.oid, branch: head.branch, tracked, seen, ..Survey::default() };
     survey.dropped =
         scan.dropped.into_iter().map(|dropped| Dropped { path: dropped.path, why: dropped.why }).collect();
     survey.odd = scan.odd;
@@ -142,10 +150,8 @@ fn look_at_registration(
 
 /// Looks at the files alone, for a worktree whose index or HEAD cannot be read and that nobody wants to keep.
 pub(super) fn without_git(pool: &Pool, record: &WorktreeRecord) -> Result<Survey, RescueError> {
-    let disposable = Patterns::new(&pool.settings().rescue.disposable)?;
-    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let rules = ScanRules { tracked: &TrackedDirectories::default(), disposable: &disposable, threads };
-    let survey = Survey { extra: fs::scan(&record.path, &rules)?.found, ..Survey::default() };
+    let scan = last_look::scan(pool, &record.path, &TrackedDirectories::default())?;
+    let survey = Survey { extra: scan.found, ..Survey::default() };
     refuse_mounts(&survey)?;
     Ok(survey)
 }

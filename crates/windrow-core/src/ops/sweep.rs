@@ -8,6 +8,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
@@ -26,6 +27,10 @@ use crate::{
 
 /// The name of the hidden subcommand of the helper that empties a trash directory.
 pub const SWEEP_COMMAND: &str = "__sweep";
+
+/// How often a sweeper looks whether what somebody still looks at has become free, and how long it waits in between.
+const LOOKS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Starts a sweeper for the trash beside a worktree. Never waits.
 pub(super) fn in_background(pool: &Pool, worktree: &WorktreeRecord) {
@@ -58,16 +63,23 @@ pub(super) fn is_at_work(trash: &Path) -> bool {
 pub fn sweep(trash: &Path) -> Result<fs::TrashReport, SweepError> {
     fs::give_way();
     let mut total = fs::TrashReport::default();
+    let mut looks = LOOKS;
     while fs::has_trash(trash) {
-        let Some(_turn) = FileLock::acquire(&lock_of(trash), Wait::No)? else { break };
+        let Some(turn) = FileLock::acquire(&lock_of(trash), Wait::No)? else { break };
         let report = fs::empty_trash(trash)?;
+        drop(turn);
         total.removed += report.removed;
         total.files += report.files;
-        let stuck = report.removed == 0;
         total.failures = report.failures;
-        if stuck {
+        if report.removed > 0 {
+            continue;
+        }
+        // What somebody looks at for the last time is free in a moment, and nobody starts another sweeper while there is one.
+        if report.busy.is_empty() || looks == 0 {
             break;
         }
+        looks -= 1;
+        thread::sleep(PAUSE);
     }
     Ok(total)
 }

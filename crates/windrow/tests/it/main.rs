@@ -20,6 +20,7 @@ mod hostile;
 mod isolation;
 #[cfg(target_os = "linux")]
 mod keeper;
+mod late_writes;
 mod lease;
 mod leases;
 mod leasing;

@@ -172,3 +172,42 @@ fn sizes_count_links_as_themselves() {
     assert_eq!(size_of(&dir.path().join("a/b")).unwrap(), Size { bytes: 5, files: 1 });
     assert!(size_of(&dir.path().join("absent")).is_err());
 }
+
+#[test]
+fn a_witness_tells_every_write_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    put(&root, "a/b", "x");
+    put(&root, "nested/.git/HEAD", "");
+    put(&root, "nested/deep/file", "x");
+    put(&root, "target/CACHEDIR.TAG", std::str::from_utf8(walk::CACHE_TAG).unwrap());
+    fs::create_dir_all(root.join("empty")).unwrap();
+    let mut before = look(&root);
+    assert_eq!(look(&root), before);
+    put(&root, "target/late", "x");
+    assert_eq!(look(&root), before, "what can be made again");
+    let moved = dir.path().join("moved");
+    fs::rename(&root, &moved).unwrap();
+    assert_eq!(look(&moved), before, "another name above it");
+
+    let writes: [&dyn Fn(); 8] = [
+        &|| put(&moved, "a/c", ""),
+        &|| fs::remove_file(moved.join("a/c")).unwrap(),
+        &|| chmod(moved.join("a/b"), 0o600),
+        &|| fs::create_dir(moved.join("empty/in")).unwrap(),
+        &|| put(&moved, "nested/deep/file", "y"),
+        &|| put(&moved, "nested/.git/late", ""),
+        &|| fs::rename(moved.join("a/b"), moved.join("a/d")).unwrap(),
+        &|| symlink("x", moved.join("link")).unwrap(),
+    ];
+    for (at, write) in writes.iter().enumerate() {
+        write();
+        let after = look(&moved);
+        assert_ne!(after, before, "write {at}");
+        before = after;
+    }
+}
+
+fn look(root: &Path) -> Witness {
+    witness(root, &scan_with(root, &[], &[]).unwrap()).unwrap()
+}

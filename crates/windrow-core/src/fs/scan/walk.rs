@@ -16,7 +16,7 @@ use windrow_model::{DirectorySigns, Disposable, disposable_directory};
 use super::{DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, at};
 use crate::fs::PathKind;
 
-const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+pub(super) const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// A directory to be walked, with what its parent already knows of it.
 struct Waiting {

@@ -142,3 +142,24 @@ fn a_trash_that_is_not_there_is_empty() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(empty_trash(&dir.path().join("absent")).unwrap().removed, 0);
 }
+
+#[test]
+fn what_is_set_aside_is_not_deleted_and_may_go_back() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "work/a/b", "x");
+    let (work, trash) = (dir.path().join("work"), dir.path().join("trash"));
+    let aside = set_aside(&work, &trash, "fern").unwrap();
+    let report = empty_trash(&trash).unwrap();
+    assert_eq!((report.removed, report.busy.as_slice()), (0, [aside.path().to_owned()].as_slice()));
+    rename_new(aside.path(), &work).unwrap();
+    drop(aside);
+    assert_eq!(fs::read(work.join("a/b")).unwrap(), b"x");
+
+    let held = at::open_root(&work).unwrap();
+    assert!(try_lock(&held).unwrap());
+    assert!(matches!(set_aside(&work, &trash, "fern").unwrap_err(), TrashError::Move { .. }));
+    assert!(work.exists());
+    drop(held);
+    drop(set_aside(&work, &trash, "fern").unwrap());
+    assert_eq!(empty_trash(&trash).unwrap().removed, 1);
+}
