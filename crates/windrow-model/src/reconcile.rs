@@ -128,7 +128,7 @@ pub fn reconcile_action(seen: &ReconcileSituation) -> ReconcileAction {
     let action = match seen.record {
         None => lost(seen.registration, seen.disk),
         Some(WorktreeState::Gone) => Action::Leave(LeaveReason::NotOurs),
-        Some(WorktreeState::Creating) => Action::RollBack,
+        Some(WorktreeState::Creating) => unfinished(seen.registration, seen.disk),
         Some(WorktreeState::Releasing | WorktreeState::Removing) => ending(seen.registration, seen.disk),
         Some(WorktreeState::Quarantined) => match settled(seen.registration, seen.disk) {
             Action::Quarantine(_) => Action::Leave(LeaveReason::SetAside),
@@ -162,6 +162,15 @@ fn settled(registration: RegistrationSeen, disk: DiskSeen) -> ReconcileAction {
         (R::OtherPath, D::Absent) => Action::Quarantine(Discrepancy::NamesNothing),
         (R::Ours | R::Absent, D::Absent) => Action::Finish,
         (R::Absent, D::Ours | D::Displaced) => Action::Quarantine(Discrepancy::RegistrationGone),
+    }
+}
+
+/// A worktree that nobody saw finished: nothing was ever done in it, but what the user locked, or what cannot be seen, stays.
+fn unfinished(registration: RegistrationSeen, disk: DiskSeen) -> ReconcileAction {
+    match (registration, disk) {
+        (RegistrationSeen::UserLocked, _) => ReconcileAction::Leave(LeaveReason::LockedByUser),
+        (_, DiskSeen::OutOfSight) => ReconcileAction::Leave(LeaveReason::OutOfSight),
+        _ => ReconcileAction::RollBack,
     }
 }
 

@@ -12,7 +12,7 @@ mod act;
 mod look;
 mod rebuild;
 
-pub(super) use self::look::{open, use_of};
+pub(super) use self::look::{again, open, use_of};
 
 use windrow_model::{ReconcileAction, ReconcilePlan, ReconcileStep, RecordsAction, RescueId, plan_reconcile};
 

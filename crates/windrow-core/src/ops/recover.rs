@@ -8,8 +8,8 @@
 //! Creation rolls back, removal rolls forward; both may be repeated.
 
 use windrow_model::{
-    Holder, LeaseFate, LeaseKey, RecoveryAction, SessionId, WorktreeEvent, WorktreeId, WorktreeName,
-    WorktreeRecord, WorktreeState, recovery_action,
+    Holder, LeaseFate, LeaseKey, LeaveReason, ReconcileAction, RecoveryAction, SessionId, WorktreeEvent,
+    WorktreeId, WorktreeName, WorktreeRecord, WorktreeState, reconcile_action, recovery_action,
 };
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     observer::Observer,
     outcome::WorktreeFate,
     pool::Pool,
+    reconcile,
     request::{AcquireRequest, WorkPolicy},
     rescues, session, suspension, sweep,
 };
@@ -159,6 +160,7 @@ fn recover_one(
     let notice = match action {
         RecoveryAction::Leave | RecoveryAction::Examine => return Ok(None),
         RecoveryAction::RollBack => {
+            refuse_roll_back(pool, store, &record)?;
             create::roll_back(pool, store, &record)?;
             sweep::in_background(pool, &record);
             lock.0.remove()?;
@@ -170,6 +172,22 @@ fn recover_one(
         lock.0.remove()?;
     }
     Ok(Some(notice.0))
+}
+
+/// What the user locked, or what cannot be seen from here, is not undone.
+fn refuse_roll_back(
+    pool: &Pool,
+    store: &LocalStore,
+    record: &WorktreeRecord,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let seen = reconcile::again(pool, store, record.id)?;
+    match seen.map(|seen| reconcile_action(&seen.situation)) {
+        Some(ReconcileAction::Leave(LeaveReason::LockedByUser)) => {
+            Err("it was never finished, and somebody locked it with `git worktree lock`".into())
+        }
+        Some(ReconcileAction::Leave(_)) => Err("it was never finished, and cannot be seen from here".into()),
+        _ => Ok(()),
+    }
 }
 
 /// Ends a worktree whose time is over or whose holder is dead: kills what a dead supervisor left, saves, removes.

@@ -56,7 +56,7 @@ fn h40_the_table_is_this_one() {
         assert_eq!(table(Some(ending)), "fffq. ffrq. qrrq. qqqq. .....", "{ending}");
     }
     assert_eq!(table(Some(S::Quarantined)), "f.... f.r.. .rr.. ..... .....");
-    assert_eq!(table(Some(S::Creating)), ["bbbbb"; 5].join(" "));
+    assert_eq!(table(Some(S::Creating)), "bbbb. bbbb. bbbb. bbbb. .....");
     assert_eq!(table(Some(S::Gone)), ["....."; 5].join(" "));
     assert_eq!(table(None), "..... aaa.. .aa.. ..... .....");
 }
@@ -81,8 +81,13 @@ fn h40_nothing_of_others_is_touched() {
         matches!(seen.registration, RegistrationSeen::Foreign | RegistrationSeen::UserLocked)
             || matches!(seen.disk, DiskSeen::Other | DiskSeen::OutOfSight)
     };
-    let created = |seen: &ReconcileSituation| seen.record == Some(WorktreeState::Creating);
-    for (seen, action) in all().into_iter().filter(|(seen, _)| theirs(seen) && !created(seen)) {
+    // Undoing a creation takes nothing without our mark.
+    let undone = |seen: &ReconcileSituation| {
+        seen.record == Some(WorktreeState::Creating)
+            && seen.registration != RegistrationSeen::UserLocked
+            && seen.disk != DiskSeen::OutOfSight
+    };
+    for (seen, action) in all().into_iter().filter(|(seen, _)| theirs(seen) && !undone(seen)) {
         // A quarantine is a word in our own records.
         let harmless = matches!(action, ReconcileAction::Leave(_) | ReconcileAction::Quarantine(_));
         assert!(harmless, "{seen:?}: {action:?}");

@@ -45,6 +45,7 @@ mod shell;
 mod supervision;
 mod terminal;
 mod tour;
+mod unfinished;
 
 use windrow_testkit::{Binary, TestRepo};
 

@@ -47,7 +47,7 @@ pub(super) fn snapshot(pool: &Pool) -> Result<ReconcileSnapshot, ReconcileError>
 }
 
 /// Looks at one worktree again; `None` when nothing is left of it.
-pub(super) fn again(
+pub(in crate::ops) fn again(
     pool: &Pool,
     store: &LocalStore,
     id: WorktreeId,
@@ -202,12 +202,14 @@ fn disk_of(
             Link::Whole if found == record.path => (DiskSeen::Ours, Some(found)),
             Link::Whole | Link::Broken => (DiskSeen::Displaced, Some(found)),
         },
-        None => (absence(record), None),
+        None => (absence(record, admin), None),
     }
 }
 
 /// Nothing of ours was found: something else lies there, nothing does, or one cannot look.
-fn absence(record: &WorktreeRecord) -> DiskSeen {
+fn absence(record: &WorktreeRecord, admin: Option<&Path>) -> DiskSeen {
+    // It was made before it was registered, and nothing of ours removes the directory around it.
+    let around_is_gone = || record.path.parent().is_some_and(|parent| parent.symlink_metadata().is_err());
     match record.path.symlink_metadata() {
         Ok(_) => DiskSeen::Other,
         Err(error) if error.kind() != io::ErrorKind::NotFound => DiskSeen::OutOfSight,
@@ -215,6 +217,7 @@ fn absence(record: &WorktreeRecord) -> DiskSeen {
         Err(_) if record.identity.is_none() && record.state != WorktreeState::Creating => {
             DiskSeen::OutOfSight
         }
+        Err(_) if record.identity.is_none() && admin.is_some() && around_is_gone() => DiskSeen::OutOfSight,
         Err(_) => match identity::absence(record) {
             Ok(Presence::Absent) => DiskSeen::Absent,
             Ok(_) | Err(_) => DiskSeen::OutOfSight,
