@@ -357,6 +357,12 @@ pub enum GitError {
         /// The oldest that will do.
         needed: Version,
     },
+    /// It would open something that is no plain file, and wait for ever.
+    #[error("git would wait for ever on `{}`, which is not a plain file", path.display())]
+    Waits {
+        /// What lies where git looks for a file of its own.
+        path: PathBuf,
+    },
     /// It printed something that its manual does not promise.
     #[error("`git {verb}` gave an answer that cannot be read: {what}")]
     Output {

@@ -10,6 +10,7 @@ use windrow_model::Oid;
 
 use super::{
     command::{Call, Git, GitError},
+    pipes::refuse_pipes,
     repository::Repository,
     rev::DiffColour,
 };
@@ -84,7 +85,7 @@ pub fn reset_index(
     on_files(git, repo, admin, root, "update-index")?.args(["-q", "--refresh"]).ask().map(drop)
 }
 
-/// A call on the files and the index of a worktree. Git would wait for ever on an index that is a pipe.
+/// A call on the files and the index of a worktree, in which there is nothing that git would wait on for ever.
 fn on_files<'g>(
     git: &'g Git,
     repo: &Repository,
@@ -95,10 +96,8 @@ fn on_files<'g>(
     let index = admin.join("index");
     let call = repo.call(git, verb).work_tree(root).cwd(root).index_file(&index);
     match index.metadata() {
-        Ok(found) if !found.is_file() => {
-            Err(call.strange(&format!("`{}` is not a plain file", index.display())))
-        }
-        _ => Ok(call),
+        Ok(found) if !found.is_file() => Err(GitError::Waits { path: index }),
+        _ => refuse_pipes(root).map(|()| call),
     }
 }
 

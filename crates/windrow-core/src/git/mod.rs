@@ -27,6 +27,7 @@ mod listing;
 mod mend;
 mod operations;
 mod pack_cache;
+mod pipes;
 mod refs;
 mod registry;
 mod repository;

@@ -25,6 +25,7 @@ use super::{
     command::{Call, Git, GitError},
     head::{Head, HeadError},
     index::{IndexError, write_entries},
+    pipes::refuse_pipes,
     refs::text_oid,
     repository::Repository,
     tree::{ObjectError, Objects},
@@ -112,6 +113,9 @@ pub enum SnapshotError {
 /// # Errors
 /// HEAD, index or worktree cannot be read, or git fails otherwise than on single files.
 pub fn snapshot(git: &Git, repo: &Repository, req: &SnapshotRequest<'_>) -> Result<Snapshot, SnapshotError> {
+    if req.files == SnapshotFiles::There {
+        refuse_pipes(req.worktree)?;
+    }
     let head = repo.head(git, req.admin)?;
     let entries = repo.index_of(git, req.admin)?;
     let scratch = repo.scratch()?;

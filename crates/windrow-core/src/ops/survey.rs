@@ -106,7 +106,8 @@ pub(super) fn survey(
     survey.odd = scan.odd;
     let raw = if converted::converts(pool, &index.entries) { Raw::SaysNothing } else { Raw::Decides };
     compare(pool, record, &index, raw, scan.found, &mut survey)?;
-    if raw == Raw::SaysNothing {
+    // What waits there for git is refused where it matters; until then all that cannot be compared counts as changed.
+    if raw == Raw::SaysNothing && !survey.extra.iter().chain(&survey.changed).any(steers_git) {
         converted::set_unchanged_apart(pool, record, &index.entries, &mut survey.changed);
     }
     set_carried_apart(record, carried, &mut survey)?;

@@ -17,6 +17,7 @@ impl Classify for GitError {
             Self::NotFound { .. } => Kind::new(Code::Git).hint("install git, or put it on PATH"),
             Self::Start { source, .. } => Kind::io(source),
             Self::TooOld { .. } => Kind::new(Code::Git).hint("install a newer git"),
+            Self::Waits { path } => Kind::new(Code::Git).path(path).hint("put it out of git's way"),
             Self::Output { .. } => {
                 Kind::new(Code::Git).hint("`git --version` tells whether that is git, and which one")
             }

@@ -27,6 +27,7 @@ mod leasing;
 mod leftovers;
 mod limits;
 mod odd_repositories;
+mod pipes;
 mod pool;
 mod reconcile;
 mod records;
