@@ -64,6 +64,8 @@ pub struct PoolSettings {
     pub ttl: Duration,
     /// Whether a process in the background ends what is over; true.
     pub keeper: bool,
+    /// Whether that process runs git's maintenance when nobody works; true.
+    pub maintenance: bool,
 }
 
 impl Default for PoolSettings {
@@ -74,6 +76,7 @@ impl Default for PoolSettings {
             min_free_bytes: 1 << 30,
             ttl: Duration::from_secs(3_600),
             keeper: true,
+            maintenance: true,
         }
     }
 }

@@ -179,6 +179,15 @@ static KEYS: &[KeyDoc] = &[
          worktrees. Without it the next command does so.",
     ),
     row(
+        "pool.maintenance",
+        Kind::Switch,
+        "true",
+        |settings| Field::Switch(&mut settings.pool.maintenance),
+        "Whether that process lets git pack loose objects and join small packs once nobody has worked for a while and there are \
+         more loose objects than git's `gc.auto` says. Nothing is ever dropped. `gc.auto = 0` and `maintenance.auto = false` \
+         in git's own configuration switch it off as well.",
+    ),
+    row(
         "branch.template",
         Kind::BranchTemplate,
         "\"windrow/{name}\"",

@@ -24,6 +24,7 @@ mod guard;
 mod head;
 mod index;
 mod listing;
+mod maintenance;
 mod mend;
 mod operations;
 mod pack_cache;
@@ -63,6 +64,7 @@ pub use guard::{
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
 pub use index::{IndexError, read_index, write_entries, write_index};
 pub use listing::{count_uncommitted, diff_worktree, reset_index};
+pub use maintenance::{count_loose, maintain, maintenance_lock, maintenance_threshold};
 pub use mend::{
     CommitFacts, commit_facts, first_commit, mark_adopted, marked_admins, relink, repoint, sweep_marks,
     unmark,

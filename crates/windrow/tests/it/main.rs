@@ -26,6 +26,8 @@ mod leases;
 mod leasing;
 mod leftovers;
 mod limits;
+#[cfg(target_os = "linux")]
+mod maintenance;
 mod odd_repositories;
 mod pipes;
 mod pool;

@@ -51,6 +51,7 @@ fn every_key_is_read_from_a_file() {
             min_free = "5GiB"
             ttl = "30m"
             keeper = false
+            maintenance = false
             [branch]
             template = "pilot/{key}"
             delete = "pushed"
@@ -80,7 +81,7 @@ fn every_key_is_read_from_a_file() {
     let Settings { discovery, pool, branch, carry, rescue, run, submodules, guard } = loaded.settings;
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
-    assert_eq!((pool.ttl, pool.keeper), (Duration::from_secs(1_800), false));
+    assert_eq!((pool.ttl, pool.keeper, pool.maintenance), (Duration::from_secs(1_800), false, false));
     assert_eq!((branch.template.to_string().as_str(), branch.delete), ("pilot/{key}", DeleteBranch::Pushed));
     assert_eq!((carry.include, carry.link), (vec![".env".to_owned()], vec!["node_modules".to_owned()]));
     assert_eq!((carry.exclude, carry.context), (vec!["*.pem".to_owned()], vec![".mine".to_owned()]));

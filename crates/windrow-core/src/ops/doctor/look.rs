@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// Lock files that git makes in the shared directory; nothing tells who made one.
-const SHARED_LOCKS: [&str; 4] = ["index.lock", "config.lock", "packed-refs.lock", "HEAD.lock"];
+const SHARED_LOCKS: [&str; 5] =
+    ["index.lock", "config.lock", "packed-refs.lock", "HEAD.lock", "objects/maintenance.lock"];
 
 /// Lock files that git makes in the directory of one worktree.
 const OWN_LOCKS: [&str; 3] = ["index.lock", "HEAD.lock", "config.worktree.lock"];

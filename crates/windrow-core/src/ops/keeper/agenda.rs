@@ -52,6 +52,11 @@ impl Agenda {
         self.due.is_empty() && self.unsettled.is_empty() && self.processes.is_empty() && self.next.is_none()
     }
 
+    /// Tells whether nobody is known to work here. Leases by time and kept worktrees may wait for days.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.due.is_empty() && self.unsettled.is_empty() && self.processes.is_empty()
+    }
+
     fn add(&mut self, id: WorktreeId, prospect: Prospect) {
         match prospect {
             Prospect::Stays => {}

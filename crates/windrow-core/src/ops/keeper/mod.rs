@@ -11,6 +11,9 @@
 //! Whoever leaves something to keep commits it first and looks at the lock afterwards; a keeper that has nothing left gives the
 //! lock up and looks at the records once more. So nothing is left without a keeper, and none is started in vain but by a race.
 //!
+//! Git's maintenance runs under git's own lock, one at a time because there is one keeper, and under no lock of ours: it takes
+//! minutes, and no git has to wait for it.
+//!
 //! # Crash safety
 //! It holds no state of its own: one that is killed leaves its lock file and nothing else, and the next operation that leaves
 //! something to keep starts another one. It dies with the session of the machine and, started from inside `windrow run` for a
@@ -29,6 +32,7 @@ mod diary;
 mod patience;
 mod post;
 mod start;
+mod upkeep;
 
 use std::{
     collections::BTreeSet,
@@ -42,7 +46,13 @@ use windrow_model::WorktreeId;
 
 pub(super) use self::post::{Post, incumbent_of};
 pub(super) use self::start::on_demand;
-use self::{agenda::Agenda, diary::Diary, patience::Patience, post::Vacancy};
+use self::{
+    agenda::Agenda,
+    diary::Diary,
+    patience::Patience,
+    post::Vacancy,
+    upkeep::{Pace, Upkeep},
+};
 use super::{
     error::{OpenError, StateError},
     pool::{Environment, KeeperMode, Pool},
@@ -150,6 +160,9 @@ struct Keeper {
     trash: Patience<PathBuf>,
     /// Where trash may lie, also that of worktrees that are gone by now.
     trash_dirs: BTreeSet<PathBuf>,
+    upkeep: Upkeep,
+    /// When git's maintenance wants to be looked at again.
+    upkeep_in: Option<Duration>,
 }
 
 /// What a look at the records found.
@@ -181,6 +194,8 @@ impl Keeper {
             unwatched: Patience::new(),
             trash: Patience::new(),
             trash_dirs: BTreeSet::new(),
+            upkeep: Upkeep::default(),
+            upkeep_in: None,
         })
     }
 
@@ -261,6 +276,8 @@ impl Keeper {
         let watched = self.watch.set_processes(&processes).map_err(|source| self.io(source))?;
         // One that ended since the look, that is in another PID namespace, or for which there is no descriptor left.
         self.unwatched.poll(&if watched == Watched::All { BTreeSet::new() } else { BTreeSet::from([()]) });
+        let pace = if agenda.is_quiet() { Pace::Quiet } else { Pace::Busy };
+        self.upkeep_in = self.upkeep.look(&self.pool, pace, &mut self.diary);
         Ok(self.outlook(&agenda))
     }
 
@@ -295,10 +312,10 @@ impl Keeper {
 
     fn outlook(&self, agenda: &Agenda) -> Outlook {
         let sweeping = self.trash_dirs.iter().any(|dir| self.trash.tries(dir) < SWEEPS);
-        if agenda.is_empty() && !sweeping {
+        if agenda.is_empty() && !sweeping && self.upkeep_in.is_none() {
             return Outlook::NothingToKeep;
         }
-        let mut wait = LONGEST_WAIT;
+        let mut wait = self.upkeep_in.map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
         if let Some(next) = agenda.next {
             let left = next.duration_since(Pool::now());
             // A little late, so that it is over then.
