@@ -7,16 +7,14 @@
 mod look;
 mod shared;
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use windrow_model::WorktreeId;
 
 use super::{
     error::{ReconcileError, StateError, chain},
     guard::{self, DriftRepair},
+    leftovers,
     observer::Observer,
     pool::Pool,
     reconcile, sweep,
@@ -131,18 +129,15 @@ fn reconcile_all(pool: &Pool, observer: &mut dyn Observer) -> Cured {
 
 fn remove_lock(pool: &Pool, path: &Path, worktree: WorktreeId) -> Cured {
     let removed = || -> Result<Cured, ReconcileError> {
-        let Some(_lock) = pool.lock_worktree(&worktree)? else {
+        let Some(lock) = pool.lock_worktree(&worktree)? else {
             return Ok(Err("somebody works on the worktree".to_owned()));
         };
         if !look::owner_is_dead(pool, worktree)? {
             return Ok(Err("somebody uses the worktree by now".to_owned()));
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StateError::Io { path: path.to_owned(), source: error }.into())
-            }
-            _ => Ok(Ok("removed".to_owned())),
-        }
+        leftovers::remove_stale(&lock, path)
+            .map_err(|source| StateError::Io { path: path.to_owned(), source })?;
+        Ok(Ok("removed".to_owned()))
     };
     removed().unwrap_or_else(|error| Err(chain(&error)))
 }

@@ -70,14 +70,22 @@ fn clear_locks(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
     for path in older_than(&pool.locks(), DAY)? {
         let id = path.file_stem().and_then(|stem| stem.to_str()?.parse::<WorktreeId>().ok());
         let Some(id) = id.filter(|id| !live.iter().any(|record| record.id == *id)) else { continue };
-        if path.extension().is_some_and(|extension| extension == "owner") {
-            let lock = pool.lock_worktree(&id).map_err(io::Error::other)?;
-            lock.map_or(Ok(()), |WorktreeLock(lock)| lock.remove())?;
-        } else {
-            fs::remove_file(&path)?;
+        let Some(lock) = pool.lock_worktree(&id).map_err(io::Error::other)? else { continue };
+        // Its own file goes with the lock: who waits for it has a new one as soon as it is gone.
+        if path.extension().is_none_or(|extension| extension != "owner") {
+            remove_stale(&lock, &path)?;
         }
+        lock.retire();
     }
     Ok(())
+}
+
+/// Removes a lock file that a dead one left; whoever holds the worktree's own lock knows that nobody works there.
+pub(super) fn remove_stale(_held: &WorktreeLock, path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Administrative directories, copies of an index and archives that a crash cut short.
