@@ -90,6 +90,19 @@ fn every_kind_of_event_is_read_back_in_order() {
 }
 
 #[test]
+fn the_lease_of_a_worktree_that_is_kept_for_long_is_not_forgotten() {
+    let mut fixture = fixture();
+    let kept = fixture.add_in("kept", WorktreeState::Kept);
+    let ended = lease(&kept, 1);
+    fixture.run(|tx| {
+        tx.insert_lease(&ended)?;
+        tx.end_lease(ended.id, ended.fence, at(3))
+    });
+    assert_eq!(fixture.run(|tx| tx.forget(at(50))).leases, 0);
+    assert_eq!(fixture.store.last_lease_of(kept.id).unwrap().map(|lease| lease.id), Some(ended.id));
+}
+
+#[test]
 fn only_what_is_over_and_old_is_forgotten() {
     let mut fixture = fixture();
     let gone = fixture.add("gone");

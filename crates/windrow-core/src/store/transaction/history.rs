@@ -108,13 +108,15 @@ impl Tx<'_> {
 
     /// Deletes worktrees that were gone, leases and sessions that had ended and events that were recorded before `before`.
     ///
-    /// A gone worktree and a session stay while one of their leases stays. Rescues are never forgotten here.
+    /// A gone worktree and a session stay while one of their leases stays, and a lease while its worktree is there: the rescue of
+    /// a kept one is named after it. Rescues are never forgotten here.
     ///
     /// # Errors
     /// The database failed.
     pub fn forget(&mut self, before: Timestamp) -> Result<Forgotten, StoreError> {
         let before = [before.as_microsecond()];
-        let leases = "DELETE FROM leases WHERE ended_at < ?1";
+        let leases = "DELETE FROM leases WHERE ended_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM worktrees WHERE worktrees.id = leases.worktree AND state <> 'gone')";
         let worktrees = "DELETE FROM worktrees WHERE state = 'gone' AND gone_at < ?1
             AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.worktree = worktrees.id)";
         let sessions = "DELETE FROM sessions WHERE ended_at < ?1
