@@ -17,7 +17,8 @@ use std::{
 };
 
 use windrow_model::{
-    BranchOrigin, Checkout, SpaceNeed, SpaceShortage, TreeEntry, WorktreeEvent, WorktreeRecord, check_space,
+    BranchName, BranchOrigin, Checkout, SpaceNeed, SpaceShortage, TreeEntry, WorktreeEvent, WorktreeRecord,
+    check_space,
 };
 
 use super::{
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     fs::{self, BlobReader, BlobSource, DirectoryError, Seclusion},
-    git::{self, AdminHead, AdminRequest, Expect, Objects, RefChange, TreeListing},
+    git::{self, AdminHead, AdminRequest, Expect, Objects, RefChange, RefError, TreeListing},
     store::LocalStore,
 };
 
@@ -192,10 +193,22 @@ fn register(pool: &Pool, record: &mut WorktreeRecord) -> Result<(), CreateError>
 }
 
 fn make_branch(pool: &Pool, record: &WorktreeRecord) -> Result<(), CreateError> {
-    let Checkout::Branch { name, origin: BranchOrigin::Created } = &record.checkout else { return Ok(()) };
+    let Checkout::Branch { name, origin } = &record.checkout else { return Ok(()) };
+    let failed = |source| CreateError::Branch { branch: name.clone(), source };
+    if *origin != BranchOrigin::Created {
+        return refuse_moved(pool, record, name).map_err(failed);
+    }
     let change = RefChange { name: name.full(), new: Some(record.base), old: Expect::Absent };
-    git::update_refs(&pool.git, pool.repository(), &[change], &creation_mark(record))
-        .map_err(|source| CreateError::Branch { branch: name.clone(), source })
+    git::update_refs(&pool.git, pool.repository(), &[change], &creation_mark(record)).map_err(failed)
+}
+
+/// A branch that was there when the worktree was planned may have been pruned, or moved, since.
+fn refuse_moved(pool: &Pool, record: &WorktreeRecord, name: &BranchName) -> Result<(), RefError> {
+    let found = git::read_ref(&pool.git, pool.repository(), &name.full())?;
+    if found == Some(record.base) {
+        return Ok(());
+    }
+    Err(RefError::Conflict { name: name.full(), expected: Expect::Is(record.base), found })
 }
 
 /// The reflog entry by which a branch is known to be ours.
