@@ -23,6 +23,7 @@ mod facts;
 mod guard;
 mod head;
 mod index;
+mod landed;
 mod listing;
 mod maintenance;
 mod mend;
@@ -63,6 +64,7 @@ pub use guard::{
 };
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
 pub use index::{IndexError, read_index, write_entries, write_index};
+pub use landed::{CompareError, Comparison, Containment};
 pub use listing::{count_uncommitted, diff_worktree, reset_index};
 pub use maintenance::{count_loose, maintain, maintenance_lock, maintenance_threshold};
 pub use mend::{
@@ -71,7 +73,7 @@ pub use mend::{
 };
 pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
 pub use refs::{
-    Expect, RefChange, RefError, first_reflog_message, list_refs, pack_ref, read_ref, update_refs,
+    Expect, RefChange, RefError, first_reflog_message, list_refs, pack_ref, read_ref, update_refs, upstream_of,
 };
 pub use registry::{find_admin, unpublished_admin};
 pub use repository::{ObjectFormat, RefFormat, Repository};

@@ -132,6 +132,17 @@ pub fn read_ref(git: &Git, repo: &Repository, name: &str) -> Result<Option<Oid>,
     Ok(listed.into_iter().find(|(found, _)| found == name).map(|(_, oid)| oid))
 }
 
+/// The ref that a branch follows; `None` when it follows none. It need not be there.
+///
+/// # Errors
+/// Git cannot be asked.
+pub fn upstream_of(git: &Git, repo: &Repository, branch: &str) -> Result<Option<String>, GitError> {
+    let call = repo.call(git, "for-each-ref").args(["--format=%(refname) %(upstream)", "--"]).arg(branch);
+    let stdout = call.run()?;
+    let line = stdout.lines().find_map(|line| line.strip_prefix(branch.as_bytes())?.strip_prefix(b" "));
+    Ok(line.filter(|name| !name.is_empty()).map(|name| name.to_str_lossy().into_owned()))
+}
+
 /// The refs whose name is `prefix` or begins with `prefix` and a slash, sorted by name.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ mod checkouts;
 mod discovery;
 mod hostile;
 mod indexes;
+mod landed;
 mod objects;
 mod operations;
 mod refs;
