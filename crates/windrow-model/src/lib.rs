@@ -13,6 +13,7 @@ mod id;
 mod key;
 mod name;
 mod oid;
+mod prune;
 mod quantity;
 mod reconcile;
 mod record;
@@ -40,6 +41,11 @@ pub use id::{Fence, IdError, LeaseId, RescueId, SessionId, WorktreeId};
 pub use key::{LeaseKey, LeaseKeyError};
 pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
+pub use prune::{
+    GoReason, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay, PrunableBranch, PrunableRescue,
+    PrunableWorktree, PruneItem, PrunePlan, PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason,
+    plan_prune, prune_branch, prune_rescue, prune_worktree,
+};
 pub use quantity::{QuantityError, format_bytes, format_duration, parse_bytes, parse_duration};
 pub use reconcile::{
     Discrepancy, DiskSeen, LeaveReason, Mending, ReconcileAction, ReconcilePlan, ReconcileSituation,

@@ -586,3 +586,14 @@ pub enum ReconcileError {
         rescue: RescueId,
     },
 }
+
+/// Why nothing was pruned.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// git failed.
+    #[error(transparent)]
+    Git(#[from] git::GitError),
+}

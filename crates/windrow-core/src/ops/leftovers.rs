@@ -53,16 +53,19 @@ fn forget(store: &mut LocalStore, now: Timestamp) -> Result<(), StateError> {
     Ok(())
 }
 
-/// Logs stay as long as rescues do, and as long as their worktree.
 fn clear_logs(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
-    for path in older_than(&pool.logs(), pool.settings().rescue.keep.max(DAY))? {
+    old_logs(pool, live)?.into_iter().try_for_each(fs::remove_file)
+}
+
+/// Logs stay as long as rescues do, and as long as their worktree.
+pub(super) fn old_logs(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<Vec<PathBuf>> {
+    let mut logs = older_than(&pool.logs(), pool.settings().rescue.keep.max(DAY))?;
+    logs.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let of_live = |record: &WorktreeRecord| name.starts_with(&format!("{}.log", record.name));
-        if name.contains(".log") && !live.iter().any(of_live) {
-            fs::remove_file(&path)?;
-        }
-    }
-    Ok(())
+        name.contains(".log") && !live.iter().any(of_live)
+    });
+    Ok(logs)
 }
 
 /// A lock file whose worktree was never recorded, or went while somebody looked at it.

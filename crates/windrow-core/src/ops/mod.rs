@@ -26,6 +26,7 @@ mod place;
 mod plan;
 mod pool;
 mod progress;
+mod prune;
 mod query;
 mod reconcile;
 mod recover;
@@ -51,8 +52,9 @@ pub use adopt::{AdoptError, adopt};
 pub use deinit::{DeinitError, DeinitFate, Deinited, execute as execute_deinit, plan as plan_deinit};
 pub use doctor::{Cure, Cured, Finding, FindingSubject, Severity, cure, examine};
 pub use error::{
-    AcquireError, CreateError, DropError, ExecError, OpenError, QueryError, ReconcileError, ReleaseError,
-    RenewError, RescueError, RestoreError, RunError, SelectError, SessionError, StateError, SweepError,
+    AcquireError, CreateError, DropError, ExecError, OpenError, PruneError, QueryError, ReconcileError,
+    ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError, StateError,
+    SweepError,
 };
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
@@ -63,6 +65,7 @@ pub use outcome::{
     Leased, Provenance, Ran, Released, Restored, WorkSummary, WorktreeFate,
 };
 pub use pool::{Environment, KeeperMode, Pool};
+pub use prune::{PruneFate, Pruned, execute as execute_prune, plan as plan_prune};
 pub use query::{Colour, diff, events, find, list, logs, show};
 pub use reconcile::{Reconciled, StepFate, execute as execute_reconcile, plan as plan_reconcile};
 pub use release::release;

@@ -65,6 +65,40 @@ impl Records {
         self.database.one("find a worktree by branch", sql, [branch.as_str()], rows::worktree)
     }
 
+    /// Lists the worktree that was on each branch last, also those that are gone, by time of creation. One that is not gone is the
+    /// last.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn last_on_branches(&self) -> Result<Vec<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM (
+                SELECT *, ROW_NUMBER() OVER (
+                    PARTITION BY branch ORDER BY state <> 'gone' DESC, created_at DESC, id DESC
+                ) AS place FROM worktrees WHERE branch IS NOT NULL
+            ) WHERE place = 1 ORDER BY created_at, id";
+        self.database.list("list the last worktrees of branches", sql, [], rows::worktree)
+    }
+
+    /// Finds the worktree that was on a branch last, also one that is gone; one that is not gone is the last.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn last_on_branch(&self, branch: &BranchName) -> Result<Option<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE branch = ?1
+            ORDER BY state <> 'gone' DESC, created_at DESC, id DESC LIMIT 1";
+        self.database.one("find the last worktree of a branch", sql, [branch.as_str()], rows::worktree)
+    }
+
+    /// Lists the worktrees for which a branch of this name was made, also those that are gone, by time of creation.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn made_branch(&self, branch: &BranchName) -> Result<Vec<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE branch = ?1 AND branch_origin = 'created'
+            ORDER BY created_at, id";
+        self.database.list("list the makers of a branch", sql, [branch.as_str()], rows::worktree)
+    }
+
     /// Finds the worktree that is not gone and whose root is the path, compared byte by byte.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use windrow_model::{BranchName, Fence, LeaseKey, RescueId, SessionId, WorktreeNa
 
 use super::{
     help,
+    prune::PruneArgs,
     session::SessionArgs,
     value::{self, ResultTarget},
     worktree::{CommandArgs, SelectorArgs, WorkArgs, WorktreeArgs},
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// Bring saved work back in a new worktree
     #[command(after_help = help::RESTORE)]
     Restore(RestoreArgs),
+    /// Remove what is old, too much or merged: kept worktrees, saved work, branches
+    #[command(after_help = help::PRUNE)]
+    Prune(PruneArgs),
     /// Tell what is wrong and what to do about it
     Doctor(DoctorArgs),
     /// Compare the records with git and the disk, and mend what differs

@@ -5,7 +5,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 6] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
-    ("Saved work", &["rescue", "restore"]),
+    ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
     ("Setting up", &["config", "completions", "man", "deinit"]),
 ];
@@ -53,6 +53,20 @@ back: staged, unstaged, untracked and ignored ones. The rescue stays until it is
 Examples:
   windrow rescue list
   cd \"$(windrow restore quiet-fern-1a2b3c4d)\"";
+
+pub(super) const PRUNE: &str = "\
+Without a policy only what has had its configured time goes, as it does by itself. Policies add up:
+whatever one of them names goes. Unsaved work of a kept worktree goes into a rescue first. What stays,
+and does not count for --to-bytes: worktrees in use, locked or quarantined. Branches that Windrow did
+not make, or that are checked out, stay as well. A worktree with uncommitted work is neither landed nor
+merged. Remote branches count as they were last fetched. The exit code is 1 when something that was to
+go could not go.
+
+Examples:
+  windrow prune --older-than 7d --dry-run
+  windrow prune --landed                      also deletes the branches
+  windrow prune --merged --older-than 30d     after `git fetch`: merged, squashed, rebased, or old
+  windrow prune --to-bytes 2GiB";
 
 pub(super) const RECONCILE: &str = "\
 For what other commands do not heal by themselves: worktrees or the repository were moved, records are

@@ -2,6 +2,7 @@
 
 mod command;
 mod help;
+mod prune;
 mod request;
 mod session;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(crate) use self::{
         RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs,
         SweepArgs,
     },
+    prune::PruneArgs,
     session::SessionCommand,
     value::ResultTarget,
     worktree::{CommandArgs, SelectorArgs, WorktreeArgs},

@@ -235,6 +235,7 @@ fn the_help_of_the_program() {
     Saved work:
       rescue      List, show or drop saved work
       restore     Bring saved work back in a new worktree
+      prune       Remove what is old, too much or merged: kept worktrees, saved work, branches
 
     Repair:
       doctor      Tell what is wrong and what to do about it

@@ -10,6 +10,7 @@ mod list;
 mod logs;
 mod man;
 mod path;
+mod prune;
 mod reconcile;
 mod release;
 mod rescue;
@@ -117,6 +118,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Adopt(args) => adopt::adopt(context, &args),
         Command::Rescue(args) => rescue::rescue(context, &args.command),
         Command::Restore(args) => rescue::restore(context, &args),
+        Command::Prune(args) => prune::prune(context, &args),
         Command::Doctor(args) => doctor::doctor(context, &args),
         Command::Reconcile(args) => reconcile::reconcile(context, &args),
         Command::Deinit(args) => deinit::deinit(context, &args),

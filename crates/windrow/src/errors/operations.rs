@@ -1,9 +1,9 @@
 //! The kinds of the operations' own errors.
 
 use windrow_core::ops::{
-    AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, OpenError, QueryError,
-    ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError,
-    StateError,
+    AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, OpenError, PruneError,
+    QueryError, ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError,
+    SessionError, StateError,
 };
 use windrow_model::{Fence, WorktreeName};
 
@@ -257,6 +257,15 @@ impl Classify for DropError {
             Self::Unknown(_) => unknown_rescue(),
             Self::Ref(error) => error.kind(),
             Self::Io { path, source } => Kind::io(source).path(path),
+        }
+    }
+}
+
+impl Classify for PruneError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod doctor;
 mod events;
 mod list;
 mod problem;
+mod prune;
 mod reconcile;
 mod rescue;
 mod session;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     events::event,
     list::list,
     problem::{notice, problem},
+    prune::{prune_plan, pruned},
     reconcile::{reconcile_plan, reconciled},
     rescue::{rescue, rescue_dropped, rescues},
     session::{session, session_ended, session_started, sessions},

@@ -2,7 +2,8 @@
 
 use comfy_table::{Cell, ContentArrangement, Table, presets::NOTHING};
 
-const RESET: &str = "\u{1b}[0m";
+/// What a cell may end with: of everything, of its colour.
+const RESETS: [&str; 2] = ["\u{1b}[0m", "\u{1b}[39m"];
 
 /// Begins a table with these headings.
 pub(super) fn table(headings: &[&str]) -> Table {
@@ -25,11 +26,9 @@ pub(super) fn render(mut table: Table) -> String {
     table.lines().map(|line| format!("{}\n", trimmed(&line))).collect()
 }
 
-/// Without blanks at the end, also before a closing escape sequence.
+/// Without blanks at the end, also before closing escape sequences.
 fn trimmed(line: &str) -> String {
     let line = line.trim_end();
-    match line.strip_suffix(RESET) {
-        Some(text) => format!("{}{RESET}", text.trim_end()),
-        None => line.to_owned(),
-    }
+    let closed = RESETS.iter().find_map(|reset| Some((line.strip_suffix(reset)?, reset)));
+    closed.map_or_else(|| line.to_owned(), |(text, reset)| trimmed(text) + reset)
 }

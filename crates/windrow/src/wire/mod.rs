@@ -12,6 +12,7 @@ mod documents;
 mod guard;
 mod outcome;
 mod problem;
+mod prune;
 mod reconcile;
 mod schema;
 mod session;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     },
     outcome::Exit,
     problem::{Code, Details, HeldWorktree, WireError},
+    prune::PruneDocument,
     reconcile::ReconcileDocument,
     schema::{render as render_schema, schemas},
     session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},

@@ -3,8 +3,8 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use super::{
-    deinit::DeinitDocument, doctor::DoctorDocument, documents as d, reconcile::ReconcileDocument,
-    session as s,
+    deinit::DeinitDocument, doctor::DoctorDocument, documents as d, prune::PruneDocument,
+    reconcile::ReconcileDocument, session as s,
 };
 
 /// The schema of every document, by the name of its file without `.json`.
@@ -23,6 +23,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("list", of::<d::ListDocument>()),
         ("logs", of::<d::LogsDocument>()),
         ("path", of::<d::PathDocument>()),
+        ("prune", of::<PruneDocument>()),
         ("reconcile", of::<ReconcileDocument>()),
         ("release", of::<d::ReleaseDocument>()),
         ("renew", of::<d::RenewDocument>()),

@@ -31,6 +31,7 @@ mod maintenance;
 mod odd_repositories;
 mod pipes;
 mod pool;
+mod prune;
 mod reconcile;
 mod records;
 mod refusal;

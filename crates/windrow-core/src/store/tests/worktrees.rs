@@ -217,3 +217,33 @@ fn carried_files_are_replaced_as_a_whole() {
     fixture.run(|tx| tx.set_carried(record.id, &all[..1]));
     assert_eq!(fixture.store.carried(record.id).unwrap(), all[..1]);
 }
+
+#[test]
+fn the_last_worktree_of_a_branch_is_the_one_that_is_there_or_the_youngest() {
+    let mut fixture = fixture();
+    let on = |name: &str, branch: &str, created_at| {
+        let checkout = Checkout::Branch { name: branch.parse().unwrap(), origin: BranchOrigin::Created };
+        WorktreeRecord { checkout, created_at, ..worktree(name) }
+    };
+    let [first, second] = [on("first", "a", at(1)), on("second", "a", at(2))];
+    let [here, undone] = [on("here", "b", at(1)), on("undone", "c", at(1))];
+    let gone = |fixture: &mut Fixture, record: &WorktreeRecord| {
+        fixture.run(|tx| tx.insert_worktree(record));
+        fixture.run(|tx| tx.advance(record.id, E::RolledBack, at(9), ""));
+    };
+    gone(&mut fixture, &second);
+    gone(&mut fixture, &first);
+    gone(
+        &mut fixture,
+        &WorktreeRecord { checkout: here.checkout.clone(), created_at: at(5), ..undone.clone() },
+    );
+    fixture.run(|tx| tx.insert_worktree(&here));
+    let last: Vec<_> = fixture.store.last_on_branches().unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(last, [here.id, second.id]);
+    for (branch, id) in [("a", Some(second.id)), ("b", Some(here.id)), ("c", None)] {
+        let found = fixture.store.last_on_branch(&branch.parse().unwrap()).unwrap();
+        assert_eq!(found.map(|one| one.id), id, "{branch}");
+    }
+    let makers: Vec<_> = fixture.store.made_branch(&"a".parse().unwrap()).unwrap();
+    assert_eq!(makers.iter().map(|one| one.id).collect::<Vec<_>>(), [first.id, second.id]);
+}
