@@ -1,6 +1,7 @@
 //! Many callers at once on a real program: the full size of what the tests do smaller, with counts.
 
 mod contention;
+mod power;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,6 +18,8 @@ pub(crate) enum Soak {
     Leases(Leases),
     /// Callers that compete for few worktrees and are killed at random, while a user's git works beside them.
     Contention(contention::Contention),
+    /// Power cuts while windrow works, on images of ext4, xfs and btrfs; needs root.
+    Power(power::Power),
 }
 
 /// How much of it.
@@ -51,6 +54,7 @@ pub(crate) fn run(root: &Path, soak: &Soak) -> Result {
     match soak {
         Soak::Leases(wanted) => leases(root, wanted),
         Soak::Contention(wanted) => contention::run(root, wanted),
+        Soak::Power(power) => power::run(root, power),
     }
 }
 

@@ -14,6 +14,10 @@ mod clock;
 #[cfg(target_os = "linux")]
 mod contention;
 #[cfg(target_os = "linux")]
+mod cuts;
+#[cfg(target_os = "linux")]
+mod cuttable;
+#[cfg(target_os = "linux")]
 mod faults;
 mod fingerprint;
 mod invocation;
@@ -32,6 +36,10 @@ pub use builder::TestRepoBuilder;
 pub use clock::FakeClock;
 #[cfg(target_os = "linux")]
 pub use contention::{Arena, Contended, Contention, Unrelated};
+#[cfg(target_os = "linux")]
+pub use cuts::{Moment, PowerCut, PowerCuts, SceneKind};
+#[cfg(target_os = "linux")]
+pub use cuttable::Cuttable;
 #[cfg(target_os = "linux")]
 pub use faults::{Fault, inject};
 pub use fingerprint::RepoFingerprint;

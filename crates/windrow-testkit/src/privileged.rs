@@ -33,11 +33,21 @@ pub enum FileSystem {
 }
 
 impl FileSystem {
-    fn name(self) -> &'static str {
+    /// Returns its name as mount(8) knows it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Ext4 => "ext4",
             Self::Btrfs => "btrfs",
             Self::Xfs => "xfs",
+        }
+    }
+
+    /// What its mkfs has to be told: to be quiet, and not to punch holes into an image that is written out.
+    pub(crate) fn quick_format(self) -> &'static [&'static str] {
+        match self {
+            Self::Ext4 => &["-q", "-E", "nodiscard"],
+            Self::Btrfs => &["-q", "--nodiscard"],
+            Self::Xfs => &["-q", "-K"],
         }
     }
 }
@@ -83,13 +93,26 @@ pub fn loop_fs(root: Root, kind: FileSystem, bytes: u64) -> Option<Mounted> {
     let mounted = prepare();
     let image = mounted.holder.path().join("image");
     File::create(&image).and_then(|file| file.set_len(bytes)).expect("a sparse file can be made");
+    make_file_system(kind, &image)?;
+    mount(root, mounted, &["-t", kind.name(), "-o", "loop"], &image, kind.name())
+}
+
+/// Makes a file system in an image; says loudly that the test is skipped when the tool is not installed.
+///
+/// # Panics
+///
+/// Panics when the tool fails.
+#[track_caller]
+pub(crate) fn make_file_system(kind: FileSystem, image: &Path) -> Option<()> {
     let tool = format!("mkfs.{}", kind.name());
-    let Some(output) = call(&tool, &["-q".as_ref(), image.as_os_str()]) else {
+    let mut words: Vec<&std::ffi::OsStr> = kind.quick_format().iter().map(std::ffi::OsStr::new).collect();
+    words.push(image.as_os_str());
+    let Some(output) = call(&tool, &words) else {
         skipped(&format!("`{tool}` is not installed"));
         return None;
     };
     assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
-    mount(root, mounted, &["-t", kind.name(), "-o", "loop"], &image, kind.name())
+    Some(())
 }
 
 /// Mounts a tmpfs of at most `bytes` bytes and `inodes` files, to run out of either.
@@ -106,7 +129,7 @@ pub fn pid_namespace(_root: Root, invocation: Invocation) -> Invocation {
 }
 
 /// A mount point that nothing is mounted on yet.
-fn prepare() -> Prepared {
+pub(crate) fn prepare() -> Prepared {
     let holder = tempfile::Builder::new().prefix("windrow-mount-").tempdir();
     let holder = holder.expect("a temporary directory can be made");
     let path = holder.path().join("mnt");
@@ -114,9 +137,9 @@ fn prepare() -> Prepared {
     Prepared { path, holder }
 }
 
-struct Prepared {
-    path: PathBuf,
-    holder: tempfile::TempDir,
+pub(crate) struct Prepared {
+    pub(crate) path: PathBuf,
+    pub(crate) holder: tempfile::TempDir,
 }
 
 #[track_caller]
@@ -127,7 +150,16 @@ fn mount(_root: Root, place: Prepared, options: &[&str], source: &Path, kind: &s
     if output.status.success() {
         return Some(Mounted { path: place.path, _holder: place.holder });
     }
-    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    cannot_mount(kind, String::from_utf8_lossy(&output.stderr).trim())
+}
+
+/// Says loudly that the test is skipped where `kind` is unknown or nothing can be mounted.
+///
+/// # Panics
+///
+/// Panics with the message where both are not so.
+#[track_caller]
+pub(crate) fn cannot_mount<T>(kind: &str, message: &str) -> Option<T> {
     let known = fs::read_to_string("/proc/filesystems").expect("/proc is mounted");
     let known = known.lines().any(|line| line.split_whitespace().last() == Some(kind));
     assert!(!known || !may_mount(), "{message}");
@@ -147,7 +179,7 @@ fn may_mount() -> bool {
 }
 
 /// Runs a system tool; none when it is not installed.
-fn call(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<Output> {
+pub(crate) fn call(program: &str, arguments: &[&std::ffi::OsStr]) -> Option<Output> {
     // mkfs lies in /usr/sbin, which a user's PATH often lacks.
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     Command::new(program).args(arguments).env("PATH", path).env("LC_ALL", "C").output().ok()
@@ -168,13 +200,15 @@ mod tests {
 
     #[test]
     fn an_image_is_mounted_used_and_gone() {
-        let Some(root) = root_only("an ext4 image") else { return };
-        let Some(mounted) = loop_fs(root, FileSystem::Ext4, 32 << 20) else { return };
-        let path = mounted.path().to_owned();
-        assert_eq!(kind_of_mount(&path), "ext4");
-        drop(TestRepo::builder().inside(&path).build());
-        drop(mounted);
-        assert!(!path.exists());
+        let Some(root) = root_only("images of file systems") else { return };
+        for (kind, mebibytes) in [(FileSystem::Ext4, 32), (FileSystem::Btrfs, 128), (FileSystem::Xfs, 320)] {
+            let Some(mounted) = loop_fs(root, kind, mebibytes << 20) else { continue };
+            let path = mounted.path().to_owned();
+            assert_eq!(kind_of_mount(&path), kind.name());
+            drop(TestRepo::builder().inside(&path).build());
+            drop(mounted);
+            assert!(!path.exists());
+        }
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Running {
         self.try_wait().is_none()
     }
 
+    /// Says whether nobody can write to its output any more and all of it was read.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.stdout.is_closed() && self.stderr.is_closed()
+    }
+
     /// Waits until standard output holds `needle`.
     ///
     /// # Panics
