@@ -39,10 +39,38 @@ fn identity_of(fd: &OwnedFd) -> io::Result<DirectoryIdentity> {
         .checked_mul(1_000_000_000)
         .and_then(|nanos| nanos.checked_add(found.stx_btime.tv_nsec.into()));
     Ok(DirectoryIdentity {
-        filesystem: rustix::fs::fstatvfs(fd)?.f_fsid,
+        filesystem: filesystem_of(fd)?,
         inode: found.stx_ino,
         born_nanos: born.filter(|_| has_birth),
     })
+}
+
+/// The id of a file system, the same after every reboot.
+///
+/// XFS says the number of its device, which a reboot may change, so there its UUID takes that place.
+#[cfg(target_os = "linux")]
+fn filesystem_of(fd: &OwnedFd) -> io::Result<u64> {
+    /// *Source*: `XFS_SB_MAGIC` of statfs(2).
+    const XFS: u64 = 0x5846_5342;
+    let found = rustix::fs::fstatfs(fd)?;
+    if u64::try_from(found.f_type).is_ok_and(|kind| kind == XFS) {
+        return xfs_uuid(fd);
+    }
+    Ok(rustix::fs::fstatvfs(fd)?.f_fsid)
+}
+
+/// *Source*: `struct xfs_fsop_geom_v1` of the kernel's `xfs_fs.h`, read by `XFS_IOC_FSGEOMETRY_V1` since before Linux 2.6.
+#[cfg(target_os = "linux")]
+fn xfs_uuid(fd: &OwnedFd) -> io::Result<u64> {
+    use rustix::ioctl::{Getter, Opcode, ioctl, opcode};
+
+    // Aligned like the structure, whose UUID is the ninth and tenth of these.
+    type Geometry = [u64; 14];
+    const FSGEOMETRY_V1: Opcode = opcode::read::<Geometry>(b'X', 100);
+    #[expect(unsafe_code, reason = "the call fills a structure of numbers, as large as it is given")]
+    // SAFETY: the kernel writes the 112 bytes that the number of the call tells, any of which are valid.
+    let geometry = unsafe { ioctl(fd, Getter::<FSGEOMETRY_V1, Geometry>::new())? };
+    Ok(geometry[8] ^ geometry[9])
 }
 
 /// Without statx there is no birth time: the identity is weaker.

@@ -16,6 +16,8 @@ mod guard;
 mod h01_h09;
 mod h10_h13;
 mod h14_h18;
+#[cfg(target_os = "linux")]
+mod h37;
 mod hostile;
 mod isolation;
 #[cfg(target_os = "linux")]
