@@ -22,6 +22,7 @@ use super::{
     select, terms,
 };
 use crate::{
+    fs,
     process::{FileLock, Wait},
     store::{LocalStore, StoreError},
 };
@@ -146,6 +147,7 @@ fn keep_for(
     keep: Duration,
 ) -> Result<Released, ReleaseError> {
     let until = terms::after(keep).unwrap_or(jiff::Timestamp::MAX);
+    sync_in_place(pool, &worktree)?;
     let kept = store.transaction(|tx| {
         tx.set_keep_until(worktree.id, Some(until))?;
         if worktree.state == WorktreeState::Leased {
@@ -178,6 +180,14 @@ fn keep_for(
         drift: Vec::new(),
         meanwhile: Vec::new(),
     })
+}
+
+/// Makes what stays in place survive a power cut before it is said to be kept: its files, and the commits on its branch.
+fn sync_in_place(pool: &Pool, worktree: &WorktreeRecord) -> Result<(), StateError> {
+    for path in [&worktree.path, &pool.repository().common_dir] {
+        fs::sync_filesystem(path).map_err(|source| StateError::Io { path: path.clone(), source })?;
+    }
+    Ok(())
 }
 
 fn give_back(

@@ -2,7 +2,7 @@
 
 use windrow_testkit::{Binary, Cuttable, FileSystem, TestRepo, assert_same, root_only};
 
-use crate::pool::{acquire, restore, windrow};
+use crate::pool::{acquire, rescues, restore, state, windrow};
 
 fn binary() -> Binary {
     Binary(env!("CARGO_BIN_EXE_windrow").into())
@@ -16,6 +16,36 @@ fn on(cuttable: &Cuttable) -> TestRepo {
     std::fs::write(config.join("config.toml"), "[pool]\nmin_free = \"1MiB\"\n").unwrap();
     cuttable.sync();
     repo
+}
+
+#[test]
+fn h37_what_is_kept_or_rescued_is_there_after_the_cut_that_follows_the_answer() {
+    let Some(root) = root_only("a power cut") else { return };
+    let Some(mut cuttable) = Cuttable::new(root, FileSystem::Ext4) else { return };
+    let repo = on(&cuttable);
+    let [kept, saved] = ["kept", "saved"].map(|name| acquire(&repo, &["--name", name]));
+    let work = [&kept, &saved].map(|lease| {
+        lease.write("committed.txt", &lease.name);
+        let head = repo.commit_in(&lease.path, "Work");
+        lease.write("new/untracked.txt", lease.name.repeat(3_000));
+        lease.write(".env", "SECRET");
+        (head, lease.files())
+    });
+    windrow(&repo, &["release", "kept", "--keep", "1h"]);
+    cuttable.cut();
+    cuttable.power_on();
+    assert_eq!(state(&repo, "kept"), "kept");
+    assert_eq!(repo.oid("refs/heads/windrow/kept"), work[0].0);
+    assert_same(&work[0].1, &kept.files());
+
+    // Nobody had synced it before the power went, but for the other one's sake all was.
+    assert_same(&work[1].1, &saved.files());
+    windrow(&repo, &["release", "saved"]);
+    cuttable.cut();
+    cuttable.power_on();
+    assert_eq!(repo.oid("refs/heads/windrow/saved"), work[1].0);
+    assert_eq!(rescues(&repo, "saved").len(), 1);
+    assert_same(&work[1].1, &restore(&repo, "saved").files());
 }
 
 #[test]
