@@ -38,7 +38,7 @@ pub use scan::{
     DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Size, TrackedDirectories, Witness, scan,
     size_of, witness,
 };
-pub use space::{space, sync_filesystem};
+pub use space::{space, sync_directory, sync_filesystem};
 pub use temporary::remove_leftovers;
 pub use trash::{
     SetAside, TrashError, TrashFailure, TrashReport, empty_trash, has_trash, is_in_trash, move_to_trash,

@@ -46,6 +46,16 @@ pub fn sync_filesystem(path: &Path) -> io::Result<()> {
     std::fs::File::open(path)?.sync_all()
 }
 
+/// Returns when the names in a directory, as they are now, are on its device.
+///
+/// *Source*: fsync(2); on btrfs a directory that something was moved out of takes all earlier changes of names with it.
+///
+/// # Errors
+/// The path cannot be opened, or the names could not be written.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

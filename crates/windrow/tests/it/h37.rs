@@ -61,3 +61,18 @@ fn h37_another_device_number_after_the_reboot_makes_no_other_file_system() {
     windrow(&repo, &["release", "fern"]);
     assert_same(&before, &restore(&repo, "fern").files());
 }
+
+#[test]
+fn h37_what_is_recorded_to_be_gone_does_not_come_back() {
+    let Some(root) = root_only("a power cut") else { return };
+    let Some(mut cuttable) = Cuttable::new(root, FileSystem::Btrfs) else { return };
+    let repo = on(&cuttable);
+    let lease = acquire(&repo, &["--name", "fern"]);
+    cuttable.sync();
+    windrow(&repo, &["release", "fern"]);
+    cuttable.cut();
+    cuttable.power_on();
+    assert!(!lease.path.exists());
+    assert!(!repo.git_dir().join("worktrees/fern").exists());
+    acquire(&repo, &["--name", "fern"]);
+}
