@@ -122,6 +122,9 @@ fn save(
     let rescued = rescued.map_err(|error| chain(&error))?;
     let worked = rescued.record.is_some() || rescued.survey.head != Some(worktree.base);
     if worked {
+        if work == WorkPolicy::Rescue {
+            rescue::prove_readable(pool, worktree, &rescued).map_err(|error| chain(&error))?;
+        }
         rescue::sync(pool).map_err(|error| chain(&error))?;
     }
     Ok(rescued)

@@ -132,6 +132,22 @@ fn look(
     }
 }
 
+/// Reads back what the branch and the rescue hold beyond the base, while the files themselves are still there.
+pub(super) fn prove_readable(
+    pool: &Pool,
+    worktree: &WorktreeRecord,
+    rescued: &Rescued,
+) -> Result<(), RescueError> {
+    let saved = rescued.record.iter().flat_map(|record| [record.commit, record.index_tree]);
+    let tips: HashSet<Oid> = saved.flatten().chain(rescued.survey.head).collect();
+    let objects = Objects::open(pool.repository());
+    for tip in tips.iter().filter(|tip| **tip != worktree.base) {
+        let changes = git::tree_changes(&objects, &worktree.base, tip)?;
+        objects.read_loose(changes.iter().filter_map(|change| change.new.as_ref()))?;
+    }
+    Ok(())
+}
+
 /// Makes everything that was said to be saved survive a power cut.
 pub(super) fn sync(pool: &Pool) -> Result<(), RescueError> {
     let common = &pool.repository().common_dir;

@@ -2,7 +2,7 @@
 
 use windrow_testkit::{Binary, Cuttable, FileSystem, TestRepo, assert_same, root_only};
 
-use crate::pool::{acquire, rescues, restore, state, windrow};
+use crate::pool::{acquire, files, rescues, restore, state, windrow};
 
 fn binary() -> Binary {
     Binary(env!("CARGO_BIN_EXE_windrow").into())
@@ -75,4 +75,25 @@ fn h37_what_is_recorded_to_be_gone_does_not_come_back() {
     assert!(!lease.path.exists());
     assert!(!repo.git_dir().join("worktrees/fern").exists());
     acquire(&repo, &["--name", "fern"]);
+}
+
+#[test]
+fn h37_a_file_is_not_removed_while_its_rescue_cannot_be_read() {
+    let repo = crate::repo();
+    let lease = acquire(&repo, &["--name", "fern"]);
+    lease.write("untracked.txt", "the only copy");
+    // What a cut leaves of an object that git wrote without syncing it.
+    let oid = repo.git_in(&lease.path, ["hash-object", "-w", "untracked.txt"]);
+    let object = repo.git_dir().join("objects").join(&oid[..2]).join(&oid[2..]);
+    std::fs::remove_file(&object).unwrap();
+    std::fs::write(&object, "").unwrap();
+    let before = files(&lease.path);
+    let released = repo.windrow(["release", "fern", "--json"]).run().assert_code(1).json();
+    assert_eq!(released["released"]["fate"]["kind"], "quarantined");
+    assert!(released["released"]["fate"]["doubt"].as_str().unwrap().contains(&oid), "{released:#}");
+    assert_same(&before, &files(&lease.path));
+
+    std::fs::remove_file(&object).unwrap();
+    windrow(&repo, &["release", "fern"]);
+    assert_same(&before, &restore(&repo, "fern").files());
 }
