@@ -61,8 +61,18 @@ pub const LOCAL_VARIABLES: &[&str] = &[
 ];
 
 /// Settings of every call; what a call adds comes after and wins.
-const PINNED_CONFIG: &[&str] =
-    &["core.fsmonitor=false", "core.hooksPath=/dev/null", "gc.auto=0", "maintenance.auto=false"];
+///
+/// Refs, indexes and objects are on their way to the disk before they get their names: a power cut must not leave empty ones, of which
+/// a table of refs would take all others with it, and an object would be taken for one that is there already. Nothing is
+/// waited for but that; who needs more syncs the file system. *Source*: git-config(1), `core.fsyncMethod`.
+const PINNED_CONFIG: &[&str] = &[
+    "core.fsmonitor=false",
+    "core.fsync=added,reference",
+    "core.fsyncMethod=writeout-only",
+    "core.hooksPath=/dev/null",
+    "gc.auto=0",
+    "maintenance.auto=false",
+];
 
 /// Name and address in commits and reflogs that Windrow writes by itself.
 const IDENTITY: (&str, &str) = ("Windrow", "windrow@localhost");

@@ -23,6 +23,7 @@ use rustix::fs::OFlags;
 use windrow_model::{EntryMode, FileStat, IndexEntry, IndexFlags, Stamp, TreeEntry};
 
 use super::{
+    admin::begin_writing_out,
     facts::read_plain,
     repository::ObjectFormat,
     tree::{TreeCache, model_oid, object_id},
@@ -177,7 +178,10 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), IndexError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(IndexError::Locked(lock)),
         Err(error) => return Err(failed(error)),
     };
-    let written = file.write_all(bytes).and_then(|()| fs::rename(&lock, path));
+    let written = file.write_all(bytes).and_then(|()| {
+        begin_writing_out(&file);
+        fs::rename(&lock, path)
+    });
     written.map_err(|error| {
         // The first error is the one to tell.
         let _ = fs::remove_file(&lock);

@@ -1,11 +1,39 @@
 //! H37: the power is cut after something was acknowledged, or in the middle of it; what was acknowledged is there.
+//!
+//! `cargo xtask soak power` does the same hundreds of times.
 
-use windrow_testkit::{Binary, Cuttable, FileSystem, TestRepo, assert_same, root_only};
+use windrow_testkit::{Binary, Cuttable, FileSystem, PowerCut, PowerCuts, TestRepo, assert_same, root_only};
 
 use crate::pool::{acquire, files, rescues, restore, state, windrow};
 
 fn binary() -> Binary {
     Binary(env!("CARGO_BIN_EXE_windrow").into())
+}
+
+/// A few cuts, the same ones each time as far as time allows.
+#[track_caller]
+fn survives(kind: FileSystem, seeds: std::ops::Range<u64>) {
+    let Some(root) = root_only("power cuts") else { return };
+    let Some(cuttable) = Cuttable::new(root, kind) else { return };
+    let mut cuts = PowerCuts::new(cuttable, binary());
+    let broken = seeds.map(|seed| cuts.next(seed)).filter(|cut| !cut.violations.is_empty());
+    let broken: Vec<String> = broken.map(|cut: PowerCut| cut.to_string()).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn h37_power_cuts_on_ext4() {
+    survives(FileSystem::Ext4, 215..216);
+}
+
+#[test]
+fn h37_power_cuts_on_xfs() {
+    survives(FileSystem::Xfs, 215..216);
+}
+
+#[test]
+fn h37_power_cuts_on_btrfs() {
+    survives(FileSystem::Btrfs, 215..216);
 }
 
 /// A repository on a file system whose power can be cut.
