@@ -69,6 +69,9 @@ pub(super) fn finish(
         return quarantine(store, worktree, lease, reason);
     }
     prove_rescue(store, &worktree, rescued.as_ref())?;
+    if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.record.as_ref()) {
+        rescue::remove_superseded(pool, record);
+    }
     let branch = match remove(pool, &worktree, disposable, present, rescued.as_ref()) {
         Ok(branch) => branch,
         Err(Removal::Refused(reason)) => {

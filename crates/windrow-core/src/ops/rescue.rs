@@ -48,6 +48,11 @@ pub(super) const CHANGED: &[u8] = b"changed/";
 /// or a file of the administrative directory.
 pub(super) const ADMIN: &[u8] = b"admin/";
 
+/// How the name of an archive ends,
+const ARCHIVE: &str = ".tar.zst";
+/// after so many digits that no other archive has.
+const UNIQUE: usize = 8;
+
 /// The ref of a rescue.
 pub(super) fn rescue_ref(id: &RescueId) -> String {
     format!("refs/windrow/rescue/{id}")
@@ -115,6 +120,7 @@ fn take_back(pool: &Pool, store: &LocalStore, id: &RescueId, commit: &Oid) {
         return;
     }
     let change = RefChange { name: rescue_ref(id), new: None, old: Expect::Is(*commit) };
+    let _lock = pool.lock_repository();
     if let Err(error) = git::update_refs(&pool.git, pool.repository(), &[change], "windrow: no rescue") {
         tracing::warn!(%error, rescue = %id, "a ref that no rescue needs stays");
     }
@@ -179,6 +185,7 @@ fn take_snapshot(
     };
     let snapshot = git::snapshot(&pool.git, pool.repository(), &request)?;
     let change = RefChange { name: rescue_ref(id), new: Some(snapshot.commit), old: Expect::Any };
+    let _lock = pool.lock_repository().map_err(RescueError::Records)?;
     git::update_refs(&pool.git, pool.repository(), &[change], "windrow: rescue")?;
     Ok(snapshot)
 }
@@ -283,12 +290,28 @@ fn write_archive(
     items: &[ArchiveItem],
 ) -> Result<Option<(PathBuf, u64)>, RescueError> {
     let unique = uuid::Uuid::now_v7().simple().to_string();
-    let path = pool.rescues().join(format!("{id}-{}.tar.zst", &unique[unique.len() - 8..]));
+    let path = pool.rescues().join(format!("{id}-{}{ARCHIVE}", &unique[unique.len() - UNIQUE..]));
     if items.is_empty() {
         return Ok(None);
     }
     let summary = fs::write_archive(&path, items, pool.settings().rescue.max_bytes)?;
     Ok(Some((path, summary.bytes)))
+}
+
+/// Removes the archives of earlier attempts at this very rescue, which were killed before they were on record or are replaced by it.
+pub(super) fn remove_superseded(pool: &Pool, record: &RescueRecord) {
+    let prefix = format!("{}-", record.id);
+    // The id may be the beginning of another one; what follows it in an archive's name has a known length.
+    let length = prefix.len() + UNIQUE + ARCHIVE.len();
+    for entry in std::fs::read_dir(pool.rescues()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let of_it = name.starts_with(&prefix) && name.ends_with(ARCHIVE) && name.len() == length;
+        if of_it && record.archive.as_ref() != Some(&entry.path()) {
+            let removed = std::fs::remove_file(entry.path());
+            tracing::debug!(?removed, path = %entry.path().display(), "an archive was replaced");
+        }
+    }
 }
 
 /// Looks again: what changed while it was being saved is not saved.

@@ -127,6 +127,7 @@ pub(super) fn remove(pool: &Pool, store: &mut LocalStore, record: &RescueRecord)
         let name = rescue_ref(&record.id);
         if git::read_ref(&pool.git, pool.repository(), &name).map_err(git::RefError::from)? == Some(commit) {
             let change = RefChange { name, new: None, old: Expect::Is(commit) };
+            let _lock = pool.lock_repository()?;
             git::update_refs(&pool.git, pool.repository(), &[change], "windrow: rescue dropped")?;
         }
     }

@@ -13,6 +13,27 @@ use crate::{
 };
 
 #[test]
+fn h33_the_archive_of_an_attempt_that_was_killed_goes_with_the_next() {
+    let repo = repo();
+    let lease = repo.windrow(["acquire", "--name", "fern", "--json"]).run().assert_success().json();
+    let lease = lease["lease"]["id"].as_str().unwrap();
+    put(&repo.path().with_file_name("repo.windrow/fern"), ".env", "SECRET=kept");
+    let archives = repo.git_dir().join("windrow/rescue");
+    fs::create_dir_all(&archives).unwrap();
+    let id = format!("fern-{}", &lease[lease.len() - 8..]);
+    // Of another rescue, though its name begins alike.
+    let other = archives.join(format!("{id}-fern-00000000.tar.zst"));
+    let orphan = archives.join(format!("{id}-00000000.tar.zst"));
+    for path in [&other, &orphan] {
+        fs::write(path, "cut short").unwrap();
+    }
+    assert_eq!(rescue_of(&give_back(&repo, "fern")), id);
+    assert!(other.exists() && !orphan.exists());
+    assert_eq!(fs::read_dir(&archives).unwrap().count(), 2);
+    bring_back(&repo, &id);
+}
+
+#[test]
 fn outputs_of_build_tools_do_not_wedge_removal() {
     let repo = repo();
     for path in ["Cargo.toml", "web/package.json", "native/CMakeLists.txt", "py/pyproject.toml", "py/a.py"] {
