@@ -2,10 +2,12 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    fs::File,
     io::{self, Write},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     thread,
 };
 
@@ -113,6 +115,7 @@ impl Git {
             args: vec![verb.into()],
             env: Vec::new(),
             input: None,
+            output_to: None,
         }
     }
 }
@@ -127,6 +130,7 @@ pub struct Call<'g> {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     input: Option<Vec<u8>>,
+    output_to: Option<Arc<File>>,
 }
 
 /// What git printed, and how it ended.
@@ -225,6 +229,13 @@ impl Call<'_> {
         self
     }
 
+    /// Gives the call a file as its standard output, which it and its descendants keep open until they end.
+    #[must_use]
+    pub fn output_to(mut self, file: File) -> Self {
+        self.output_to = Some(Arc::new(file));
+        self
+    }
+
     /// Runs the call and returns its standard output.
     ///
     /// # Errors
@@ -252,7 +263,11 @@ impl Call<'_> {
     /// # Errors
     /// Git could not be started or read from.
     pub fn output(&self) -> Result<GitOutput, GitError> {
-        let mut child = self.command().spawn().map_err(|source| self.not_started(source))?;
+        let mut command = self.command();
+        if let Some(file) = &self.output_to {
+            command.stdout(file.try_clone().map_err(|source| self.not_started(source))?);
+        }
+        let mut child = command.spawn().map_err(|source| self.not_started(source))?;
         let stdin = child.stdin.take().zip(self.input.as_deref());
         let finished = thread::scope(|scope| {
             // A git that ends early closes the pipe; its exit status tells more than the failed write.

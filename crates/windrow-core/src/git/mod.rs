@@ -30,6 +30,7 @@ mod mend;
 mod operations;
 mod pack_cache;
 mod pipes;
+mod ref_locks;
 mod refs;
 mod registry;
 mod repository;
@@ -72,8 +73,9 @@ pub use mend::{
     unmark,
 };
 pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
+pub use ref_locks::{AbandonedChange, RefLock, abandoned_changes, ref_locks};
 pub use refs::{
-    Expect, RefChange, RefError, first_reflog_message, list_refs, pack_ref, read_ref, update_refs,
+    Expect, RefChange, RefError, last_reflog_message, list_refs, pack_ref, read_ref, update_refs,
     upstream_of,
 };
 pub use registry::{find_admin, unpublished_admin};

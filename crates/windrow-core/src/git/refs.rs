@@ -5,6 +5,7 @@ use windrow_model::Oid;
 
 use super::{
     command::{Call, Git, GitError},
+    ref_locks::Note,
     repository::{RefFormat, Repository},
 };
 
@@ -74,7 +75,7 @@ pub enum RefError {
 
 /// Makes all changes, or none, in one `update-ref` transaction; symbolic refs are changed themselves.
 ///
-/// `message` goes into the reflog of each ref, which is made when there is none.
+/// `message` goes into the reflog of each ref, which is made when there is none. The caller holds the repository lock.
 ///
 /// # Errors
 /// A ref is not what was expected, the name of one blocks another, or git refuses.
@@ -93,7 +94,9 @@ pub fn update_refs(
         .args(["--no-deref", "--create-reflog", "-m", message, "--stdin", "-z"])
         .own_identity()
         .input(input);
-    call.run().map(drop).or_else(|error| Err(explain(git, repo, changes)?.unwrap_or(RefError::Git(error))))
+    let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+    run_noted(repo, &names, call)
+        .or_else(|error| Err(explain(git, repo, changes)?.unwrap_or(RefError::Git(error))))
 }
 
 /// Moves a ref that is about to be deleted from a file of its own into `packed-refs`, which changes by one rename.
@@ -107,20 +110,34 @@ pub fn update_refs(
 /// Git refuses, or is older than 2.42; the ref is as it was then.
 pub fn pack_ref(git: &Git, repo: &Repository, name: &str) -> Result<(), GitError> {
     match repo.ref_format {
-        RefFormat::Files => repo.call(git, "pack-refs").args(["--include", name]).run().map(drop),
+        RefFormat::Files => run_noted(repo, &[name], repo.call(git, "pack-refs").args(["--include", name])),
         RefFormat::Reftable => Ok(()),
     }
 }
 
-/// The message of the oldest entry in a ref's reflog; `None` when there is no such ref or it has no reflog.
+/// Runs a change with a note of it, which stays when git was killed.
+fn run_noted(repo: &Repository, names: &[&str], call: Call<'_>) -> Result<(), GitError> {
+    let note = Note::begin(repo, names);
+    let held = note.as_ref().and_then(|note| note.held_by().ok());
+    let call = held.map_or(call.clone(), |held| call.output_to(held));
+    let output = call.output();
+    let killed = output.as_ref().is_ok_and(|output| output.status.is_none());
+    if let Some(note) = note.filter(|_| !killed) {
+        note.done();
+    }
+    let output = output?;
+    if output.status == Some(0) { Ok(()) } else { Err(call.failure(output)) }
+}
+
+/// The message of the newest entry in a ref's reflog; `None` when there is no such ref or it has no reflog.
 ///
 /// # Errors
 /// Git cannot be asked.
-pub fn first_reflog_message(git: &Git, repo: &Repository, name: &str) -> Result<Option<BString>, GitError> {
+pub fn last_reflog_message(git: &Git, repo: &Repository, name: &str) -> Result<Option<BString>, GitError> {
     let call =
         repo.call(git, "log").args(["--walk-reflogs", "--no-show-signature", "--format=%gs", name, "--"]);
     let lines = call.ask()?.unwrap_or_default();
-    Ok(lines.lines().next_back().map(BString::from))
+    Ok(lines.lines().next().map(BString::from))
 }
 
 /// What a ref points to; `None` when there is no such ref.

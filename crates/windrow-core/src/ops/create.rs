@@ -276,7 +276,8 @@ impl BlobReader for Reader {
 /// Undoes a creation, wherever it stopped. Repeating it does no harm.
 ///
 /// Only what carries this worktree's id goes: a directory whose name holds it or whose `.git` file names our administrative
-/// directory, an administrative directory with our token, a branch whose first reflog entry is ours and that still is at the base.
+/// directory, an administrative directory with our token, a branch whose newest reflog entry is ours and that
+/// still is at the base. An older entry proves nothing: a killed git leaves the reflog of a branch that never came to be.
 pub(super) fn roll_back(
     pool: &Pool,
     store: &mut LocalStore,
@@ -333,7 +334,7 @@ fn discard_unnamed(record: &WorktreeRecord) {
 fn discard_branch(pool: &Pool, record: &WorktreeRecord) {
     let Checkout::Branch { name, origin: BranchOrigin::Created } = &record.checkout else { return };
     let mark = creation_mark(record);
-    let ours = git::first_reflog_message(&pool.git, pool.repository(), &name.full());
+    let ours = git::last_reflog_message(&pool.git, pool.repository(), &name.full());
     if !ours.is_ok_and(|found| found.is_some_and(|found| found == mark)) {
         return;
     }

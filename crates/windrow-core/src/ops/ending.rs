@@ -19,6 +19,7 @@ use super::{
     last_look,
     outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
     pool::Pool,
+    ref_locks,
     request::WorkPolicy,
     rescue::{self, Rescued},
     sweep,
@@ -37,6 +38,9 @@ pub(super) fn finish(
     lease: Option<LeaseRecord>,
     work: WorkPolicy,
 ) -> Result<Released, ReleaseError> {
+    if let Some(lease) = &lease {
+        ref_locks::settle_after(pool, &worktree, lease);
+    }
     let (rescued, present) = match identity::prove_removable(pool, &worktree) {
         Identity::Proven => match save(pool, store, &worktree, lease.as_ref(), work, SnapshotFiles::There) {
             Ok(rescued) => (Some(rescued), Presence::Whole),

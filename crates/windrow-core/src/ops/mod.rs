@@ -30,6 +30,7 @@ mod prune;
 mod query;
 mod reconcile;
 mod recover;
+mod ref_locks;
 mod release;
 mod renew;
 mod request;

@@ -21,6 +21,7 @@ use super::{
     keeper,
     observer::Observer,
     pool::Pool,
+    ref_locks,
 };
 use crate::store::LocalStore;
 
@@ -73,6 +74,7 @@ pub fn execute(
     plan: ReconcilePlan,
     observer: &mut dyn Observer,
 ) -> Result<Reconciled, ReconcileError> {
+    ref_locks::settle(pool);
     let mut done = Reconciled { plan, fates: Vec::new(), rescues: Vec::new(), failures: Vec::new() };
     if done.plan.is_empty() {
         done.fates = vec![StepFate::Rested; done.plan.steps.len()];

@@ -23,6 +23,7 @@ use super::{
     outcome::WorktreeFate,
     pool::Pool,
     reconcile,
+    ref_locks,
     request::{AcquireRequest, WorkPolicy},
     rescues, session, suspension, sweep,
 };
@@ -80,6 +81,8 @@ pub(super) fn before(
     observer: &mut dyn Observer,
 ) -> Result<(), StateError> {
     suspension::make_up_for(store, process::suspended())?;
+    // First: nothing below can change a ref that a dead git has locked.
+    ref_locks::settle(pool);
     for record in store.worktrees()? {
         match look_after(pool, store, spare, &record) {
             Ok(Some(notice)) => observer.notice(&notice),

@@ -44,7 +44,7 @@ pub use identity::{
 pub use kill::{ABANDONED_GRACE, KillError, kill_tree};
 pub use lock::{FileLock, LockError, LockState, OccupancyLock, Wait, is_free, note_of};
 pub use memory::give_memory_back;
-pub use occupancy::{Occupant, OccupiedBy, holders_of, occupants};
+pub use occupancy::{Occupant, OccupiedBy, holders_of, occupants, users_named};
 pub use spawn::spawn_detached;
 pub use supervise::{Ended, Exit, Output, Started, SuperviseError, SuperviseRequest, supervise};
 pub use tee::{RotatedLog, TeeTarget};

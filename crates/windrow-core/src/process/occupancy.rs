@@ -64,6 +64,24 @@ pub fn occupants(dir: &Path, ignore: &[u32]) -> io::Result<Vec<Occupant>> {
     Ok(found)
 }
 
+/// Lists the processes whose command name begins with `name` and that use one of `dirs` or do not let us look, by number.
+///
+/// # Errors
+/// A directory or the process table cannot be read.
+pub fn users_named(name: &str, dirs: &[PathBuf]) -> io::Result<Vec<u32>> {
+    let places = dirs.iter().map(|dir| Place::new(dir)).collect::<io::Result<Vec<_>>>()?;
+    let mut found = Vec::new();
+    for row in table::rows()?.into_values().filter(|row| row.running && row.command.starts_with(name)) {
+        for place in &places {
+            if usage(place, row.pid)?.is_some() {
+                found.push(row.pid);
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Lists the running processes that hold a lock on the very file at `file` (by device and inode) through an open
 /// descriptor, by number; who merely has it open, to look at the lock, is not among them. Processes of other users that
 /// cannot be looked at are left out; empty when the file does not exist.

@@ -36,6 +36,8 @@ mod pool;
 mod prune;
 mod reconcile;
 mod records;
+#[cfg(target_os = "linux")]
+mod ref_locks;
 mod refusal;
 mod rescue;
 mod rescues;
