@@ -21,6 +21,7 @@ use super::{
     keeper,
     observer::Observer,
     pool::Pool,
+    recover::{self, Spare},
     ref_locks,
 };
 use crate::store::LocalStore;
@@ -78,6 +79,9 @@ pub fn execute(
     let mut done = Reconciled { plan, fates: Vec::new(), rescues: Vec::new(), failures: Vec::new() };
     if done.plan.is_empty() {
         done.fates = vec![StepFate::Rested; done.plan.steps.len()];
+        if let Some(mut store) = pool.store_if_any()? {
+            recover::before(pool, &mut store, &Spare::Nothing, observer)?;
+        }
         return Ok(done);
     }
     if let RecordsAction::Rebuild(_) = &done.plan.records {
@@ -91,6 +95,8 @@ pub fn execute(
             Err(error) => done.failures.push(format!("rescue `{rescue}`: {}", chain(&error))),
         }
     }
+    // Afterwards: what is due is told by records that are right.
+    recover::before(pool, &mut store, &Spare::Nothing, observer)?;
     keeper::on_demand(pool);
     Ok(done)
 }

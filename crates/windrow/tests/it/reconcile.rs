@@ -70,6 +70,19 @@ fn leased(repo: &TestRepo, name: &str) -> Lease {
 }
 
 #[test]
+fn h33_reconcile_also_ends_what_is_over_like_every_changing_command() {
+    let repo = repository();
+    let mut owner = holder(&repo);
+    let fern = acquire(&repo, &["--name", "fern", "--pid", &owner.pid().to_string()]);
+    fern.write("new.txt", "work");
+    let work = fern.files();
+    owner.kill_alone();
+    windrow(&repo, &["reconcile"]);
+    assert_eq!(state(&repo, "fern"), "gone");
+    assert_same(&work, &restore(&repo, "fern").files());
+}
+
+#[test]
 fn h40_where_everything_agrees_nothing_is_done() {
     let repo = repository();
     windrow(&repo, &["reconcile"]);
