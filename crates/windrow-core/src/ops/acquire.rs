@@ -7,7 +7,9 @@
 //! # Crash safety
 //! See [`super::create`]. A lease exists from the claim on, so that a key or a branch is never promised twice.
 
-use windrow_model::{Fingerprint, Holder, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState};
+use windrow_model::{
+    CarriedFile, Fingerprint, Holder, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState,
+};
 
 use super::{
     claim::{self, Claimed},
@@ -41,7 +43,22 @@ pub fn acquire<'p>(
     request: &AcquireRequest,
     observer: &mut dyn Observer,
 ) -> Result<Lease<'p>, AcquireError> {
-    let lease = give(pool, request, observer)?;
+    acquire_finished(pool, request, observer, &mut |_| Ok(None))
+}
+
+/// What is still done to a new worktree before it is anybody's; the files it gives count as carried. What fails in here or is
+/// cut short undoes the worktree.
+pub(super) type Finish<'f> =
+    &'f mut dyn FnMut(&WorktreeRecord) -> Result<Option<Vec<CarriedFile>>, CreateError>;
+
+/// The same, with something to do to a new worktree.
+pub(super) fn acquire_finished<'p>(
+    pool: &'p Pool,
+    request: &AcquireRequest,
+    observer: &mut dyn Observer,
+    finish: Finish<'_>,
+) -> Result<Lease<'p>, AcquireError> {
+    let lease = give(pool, request, observer, finish)?;
     keeper::on_demand(pool);
     Ok(lease)
 }
@@ -50,6 +67,7 @@ fn give<'p>(
     pool: &'p Pool,
     request: &AcquireRequest,
     observer: &mut dyn Observer,
+    finish: Finish<'_>,
 ) -> Result<Lease<'p>, AcquireError> {
     let holder = plan::resolve_holder(request)?;
     plan::refuse_before_first_use(pool, request)?;
@@ -58,10 +76,10 @@ fn give<'p>(
     session::require(&store, &holder)?;
     recover::before(pool, &mut store, &Spare::of(request), observer)?;
     if let Some(resumed) = resume::try_resume(pool, &mut store, request, &holder)? {
-        return finish_resumed(pool, request, holder, resumed, &mut store, observer);
+        return finish_resumed(pool, request, holder, resumed, &mut store, observer, finish);
     }
     let plan = Plan::resolve(pool, request, holder, None)?;
-    make_new(pool, &mut store, request, plan, observer)
+    make_new(pool, &mut store, request, plan, observer, finish)
 }
 
 fn finish_resumed<'p>(
@@ -71,6 +89,7 @@ fn finish_resumed<'p>(
     resumed: Resumed,
     store: &mut LocalStore,
     observer: &mut dyn Observer,
+    finish: Finish<'_>,
 ) -> Result<Lease<'p>, AcquireError> {
     match resumed {
         Resumed::Lease { worktree, lease, provenance, lock } => {
@@ -79,7 +98,7 @@ fn finish_resumed<'p>(
         }
         Resumed::Branch(continued) => {
             let plan = Plan::resolve(pool, request, holder, Some(continued))?;
-            make_new(pool, store, request, plan, observer)
+            make_new(pool, store, request, plan, observer, finish)
         }
     }
 }
@@ -93,6 +112,7 @@ fn make_new<'p>(
     request: &AcquireRequest,
     plan: Plan,
     observer: &mut dyn Observer,
+    finish: Finish<'_>,
 ) -> Result<Lease<'p>, AcquireError> {
     let mut invented = 0;
     loop {
@@ -101,7 +121,7 @@ fn make_new<'p>(
         })?;
         let name = claimed.worktree.name.clone();
         invented += 1;
-        match build(pool, store, claimed, plan.wanted, observer) {
+        match build(pool, store, claimed, plan.wanted, observer, finish) {
             Err(error) if request.name.is_none() && invented < NAMES && is_name_taken(&plan, &error) => {}
             Err(source) => return Err(AcquireError::Create { name, source: Box::new(source) }),
             Ok(lease) => return Ok(lease),
@@ -126,10 +146,11 @@ fn build<'p>(
     claimed: Claimed,
     wanted: Wanted,
     observer: &mut dyn Observer,
+    finish: Finish<'_>,
 ) -> Result<Lease<'p>, CreateError> {
     let Claimed { worktree, lease, lock, notice } = claimed;
     let lock = lock.keep();
-    let built = match build_and_publish(pool, store, &worktree, &lease, wanted, observer) {
+    let built = match build_and_publish(pool, store, &worktree, &lease, wanted, observer, finish) {
         Ok(built) => built,
         Err(error) => {
             clear_away(pool, &worktree, lock);
@@ -149,8 +170,16 @@ fn build_and_publish(
     lease: &LeaseRecord,
     wanted: Wanted,
     observer: &mut dyn Observer,
+    finish: Finish<'_>,
 ) -> Result<Built, CreateError> {
     let mut built = create::build(pool, store, worktree.clone(), wanted, observer)?;
+    match finish(&built.record) {
+        Ok(carried) => built.taken.files = carried.unwrap_or(built.taken.files),
+        Err(error) => {
+            create::roll_back(pool, store, worktree)?;
+            return Err(error);
+        }
+    }
     let seen = guard::fingerprint(pool);
     match publish(store, &built, lease, &seen) {
         Ok(state) => built.record.state = state,

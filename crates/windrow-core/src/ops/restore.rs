@@ -1,4 +1,8 @@
 //! Bringing a rescue back in a new worktree.
+//!
+//! # Crash safety
+//! Everything is brought back while the record still says `creating`, so a restore that is cut short is undone like any other
+//! creation; the rescue stays as it is.
 
 use std::num::NonZeroUsize;
 
@@ -7,7 +11,7 @@ use windrow_model::{CarriedFile, CarriedKind, RescueRecord, TreeEntry, WorktreeR
 use super::{
     acquire, carry,
     create::Source,
-    error::{AcquireError, RescueError, RestoreError, StateError},
+    error::{AcquireError, CreateError, RescueError, RestoreError, StateError},
     observer::Observer,
     outcome::{Provenance, Restored},
     pool::Pool,
@@ -39,28 +43,26 @@ pub fn restore(
     refuse_taken_name(&store, request)?;
     let wanted =
         AcquireRequest { carry: CarryRequest::Nothing, ..placed(pool, request, &record, &archived)? };
-    let lease = acquire::acquire(pool, &wanted, observer)?;
-    let worktree = lease.leased().worktree.clone();
+    // Before the worktree is anybody's: its key must never give one that is half restored.
+    let mut brought = Ok(0);
+    let lease = acquire::acquire_finished(pool, &wanted, observer, &mut |worktree| {
+        brought = bring_back(pool, &record, worktree, &archived);
+        if brought.is_ok() { Ok(Some(carried(&archived))) } else { Err(unfinished(worktree)) }
+    });
+    let paths = brought
+        .map_err(|source| RestoreError::Files { rescue: record.id.clone(), source: Box::new(source) })?;
+    let lease = lease?;
     // The same key again: what is there was brought back before, and may have been worked on since.
-    if lease.leased().provenance != Provenance::Created {
-        return Ok(Restored { leased: lease.detach(), rescue: record, paths: 0 });
+    if lease.leased().provenance == Provenance::Created {
+        let noted = store.transaction(|tx| tx.append(&rescues::restored_event(&record), Pool::now()));
+        noted.map_err(|error: crate::store::StoreError| StateError::from(error))?;
     }
-    match bring_back(pool, &record, &worktree, &archived) {
-        Ok(paths) => {
-            let noted = store.transaction(|tx| {
-                tx.set_carried(worktree.id, &carried(&archived))?;
-                tx.append(&rescues::restored_event(&record), Pool::now())
-            });
-            noted.map_err(|error: crate::store::StoreError| StateError::from(error))?;
-            Ok(Restored { leased: lease.detach(), rescue: record, paths })
-        }
-        Err(source) => {
-            if let Err(error) = lease.release() {
-                tracing::warn!(%error, "a half restored worktree stays");
-            }
-            Err(RestoreError::Files { rescue: record.id, source: Box::new(source) })
-        }
-    }
+    Ok(Restored { leased: lease.detach(), rescue: record, paths })
+}
+
+/// Undoes the worktree; why is told by what could not be brought back.
+fn unfinished(worktree: &WorktreeRecord) -> CreateError {
+    CreateError::Io { path: worktree.path.clone(), source: std::io::Error::other("not everything came back") }
 }
 
 /// A worktree that is there keeps its files, even if its name is asked for again.
