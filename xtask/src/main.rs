@@ -4,6 +4,8 @@
 
 mod bench;
 mod ci;
+#[cfg(target_os = "linux")]
+mod faults;
 mod hazards;
 mod picture;
 mod soak;

@@ -20,6 +20,9 @@ pub(crate) enum Soak {
     Contention(contention::Contention),
     /// Power cuts while windrow works, on images of ext4, xfs and btrfs; needs root.
     Power(power::Power),
+    /// Death and errors at every state-changing system call of every operation.
+    #[cfg(target_os = "linux")]
+    Faults(crate::faults::Faults),
 }
 
 /// How much of it.
@@ -55,6 +58,8 @@ pub(crate) fn run(root: &Path, soak: &Soak) -> Result {
         Soak::Leases(wanted) => leases(root, wanted),
         Soak::Contention(wanted) => contention::run(root, wanted),
         Soak::Power(power) => power::run(root, power),
+        #[cfg(target_os = "linux")]
+        Soak::Faults(wanted) => crate::faults::run(root, wanted),
     }
 }
 

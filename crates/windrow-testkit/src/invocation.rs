@@ -131,8 +131,18 @@ impl Invocation {
         Running::new(line, child, self.input, self.bound, self.territory)
     }
 
+    /// Returns how long it may run.
+    pub(crate) fn time(&self) -> Duration {
+        self.bound
+    }
+
+    /// Returns the directory of its surroundings.
+    pub(crate) fn territory(&self) -> &Path {
+        &self.territory
+    }
+
     /// Returns the command line for messages.
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let words = std::iter::once(&self.program).chain(&self.arguments);
         words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ")
     }

@@ -31,6 +31,11 @@ mod repo;
 mod running;
 mod snapshot;
 mod surroundings;
+#[cfg(target_os = "linux")]
+mod sweep;
+#[cfg(target_os = "linux")]
+mod trace;
+mod zoo;
 
 pub use builder::TestRepoBuilder;
 pub use clock::FakeClock;
@@ -54,6 +59,11 @@ pub use repo::{Binary, TestRepo};
 pub use running::Running;
 pub use snapshot::{Entry, EntryKind, Include, TreeSnapshot, assert_same};
 pub use surroundings::Surroundings;
+#[cfg(target_os = "linux")]
+pub use sweep::{Backend, Mode, Scenario, Sweep, Tally, Violation};
+#[cfg(target_os = "linux")]
+pub use trace::{Effect, Errno, Point, Side, Strike, Traced, Watch, can_inject_errors, trace};
+pub use zoo::{Creature, zoo};
 
 /// Says on standard error that a test, or a part of one, did not run, and why.
 pub fn skipped(why: &str) {

@@ -75,8 +75,8 @@ pub use mend::{
 pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
 pub use ref_locks::{AbandonedChange, RefLock, abandoned_changes, ref_locks};
 pub use refs::{
-    Expect, RefChange, RefError, last_reflog_message, list_refs, pack_ref, read_ref, update_refs,
-    upstream_of,
+    Expect, RefChange, RefError, first_reflog_message, last_reflog_message, list_refs, pack_ref, read_ref,
+    update_refs, upstream_of,
 };
 pub use registry::{find_admin, unpublished_admin};
 pub use repository::{ObjectFormat, RefFormat, Repository};

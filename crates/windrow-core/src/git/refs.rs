@@ -129,15 +129,27 @@ fn run_noted(repo: &Repository, names: &[&str], call: Call<'_>) -> Result<(), Gi
     if output.status == Some(0) { Ok(()) } else { Err(call.failure(output)) }
 }
 
+/// The message of the oldest entry in a ref's reflog; `None` when there is no such ref or it has no reflog.
+///
+/// # Errors
+/// Git cannot be asked.
+pub fn first_reflog_message(git: &Git, repo: &Repository, name: &str) -> Result<Option<BString>, GitError> {
+    Ok(reflog_messages(git, repo, name)?.lines().next_back().map(BString::from))
+}
+
 /// The message of the newest entry in a ref's reflog; `None` when there is no such ref or it has no reflog.
 ///
 /// # Errors
 /// Git cannot be asked.
 pub fn last_reflog_message(git: &Git, repo: &Repository, name: &str) -> Result<Option<BString>, GitError> {
+    Ok(reflog_messages(git, repo, name)?.lines().next().map(BString::from))
+}
+
+/// Newest first.
+fn reflog_messages(git: &Git, repo: &Repository, name: &str) -> Result<Vec<u8>, GitError> {
     let call =
         repo.call(git, "log").args(["--walk-reflogs", "--no-show-signature", "--format=%gs", name, "--"]);
-    let lines = call.ask()?.unwrap_or_default();
-    Ok(lines.lines().next().map(BString::from))
+    Ok(call.ask()?.unwrap_or_default())
 }
 
 /// What a ref points to; `None` when there is no such ref.

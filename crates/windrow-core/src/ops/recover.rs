@@ -22,8 +22,7 @@ use super::{
     observer::Observer,
     outcome::WorktreeFate,
     pool::Pool,
-    reconcile,
-    ref_locks,
+    reconcile, ref_locks,
     request::{AcquireRequest, WorkPolicy},
     rescues, session, suspension, sweep,
 };

@@ -12,6 +12,8 @@ mod deinit;
 mod doctor;
 mod documents;
 mod errors;
+#[cfg(target_os = "linux")]
+mod faults;
 mod guard;
 mod h01_h09;
 mod h10_h13;
@@ -54,6 +56,8 @@ mod supervision;
 mod terminal;
 mod tour;
 mod unfinished;
+#[cfg(target_os = "linux")]
+mod zoo;
 
 use windrow_testkit::{Binary, TestRepo};
 
