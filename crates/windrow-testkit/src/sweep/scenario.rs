@@ -30,11 +30,13 @@ pub enum Scenario {
     FilesGone,
     /// `windrow session end` with two leases.
     SessionEnd,
+    /// `windrow prune` of a kept worktree with such work, and of a rescue.
+    Prune,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Acquire,
         Self::Run,
         Self::Release,
@@ -42,6 +44,7 @@ impl Scenario {
         Self::RecordsLost,
         Self::FilesGone,
         Self::SessionEnd,
+        Self::Prune,
     ];
 
     /// Returns the name on the command line.
@@ -54,6 +57,7 @@ impl Scenario {
             Self::RecordsLost => "records-lost",
             Self::FilesGone => "files-gone",
             Self::SessionEnd => "session-end",
+            Self::Prune => "prune",
         }
     }
 
@@ -71,6 +75,7 @@ impl Scenario {
             Self::Release | Self::Restore | Self::RecordsLost | Self::FilesGone => {
                 vec![worked(scene, "fern", &mark, &[])]
             }
+            Self::Prune => ["fern", "moss"].map(|name| worked(scene, name, &mark, &[])).into(),
             Self::SessionEnd => Vec::new(),
         };
         let mut staged = Staged { mark, works, diary: scene.diary(), given: String::new() };
@@ -87,6 +92,10 @@ impl Scenario {
                 staged.works[0].files.clear();
             }
             Self::SessionEnd => staged.session(scene),
+            Self::Prune => {
+                scene.call(&["release", "moss"]).assert_success();
+                scene.call(&["release", "fern", "--keep", "1h"]).assert_success();
+            }
         }
         staged
     }
@@ -105,6 +114,7 @@ impl Scenario {
             Self::Restore => scene.windrow(&["restore", "--json", given, "--name", "moss", "--key", &key]),
             Self::RecordsLost | Self::FilesGone => scene.windrow(&["reconcile", "--json"]),
             Self::SessionEnd => scene.windrow(&["session", "end", "--json", given]),
+            Self::Prune => scene.windrow(&["prune", "--older-than", "0s", "--json"]),
         }
     }
 
@@ -134,6 +144,11 @@ impl Scenario {
             }
             Self::Restore => verify_restore(scene, staged, said),
             Self::RecordsLost | Self::FilesGone => scene.find(&staged.works[0]),
+            // A rescue goes as a whole or stays as a whole.
+            Self::Prune if !scene.rescues(Some("moss")).is_empty() => {
+                staged.works.iter().try_for_each(|work| scene.find(work))
+            }
+            Self::Prune => scene.find(&staged.works[0]),
         }
     }
 }

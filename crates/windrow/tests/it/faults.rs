@@ -59,6 +59,11 @@ fn h33_the_end_of_a_session_that_is_killed_anywhere_loses_nothing() {
 }
 
 #[test]
+fn h33_a_prune_that_is_killed_anywhere_loses_nothing() {
+    sweep(Scenario::Prune, Backend::Files, Mode::Kill, 3);
+}
+
+#[test]
 fn h33_one_process_that_dies_alone_loses_nothing() {
     sweep(Scenario::Release, Backend::Files, Mode::Process, 2);
     sweep(Scenario::Run, Backend::Files, Mode::Process, 2);
