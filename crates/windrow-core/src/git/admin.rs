@@ -36,7 +36,7 @@ use super::{
 };
 
 /// The file that holds the token by which a directory is known to be ours.
-pub(super) const IDENTITY_FILE: &str = "windrow-id";
+pub const IDENTITY_FILE: &str = "windrow-id";
 
 /// The file that tells a worktree of somebody else's, which is in our care, from those that we made.
 pub(super) const ADOPTED_FILE: &str = "windrow-adopted";

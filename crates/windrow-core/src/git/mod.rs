@@ -46,8 +46,8 @@ mod worktrees;
 mod tests;
 
 pub use admin::{
-    AdminError, AdminHead, AdminRequest, PreparedAdmin, hide_admin, lock_admin, prepare, retire_admin,
-    show_admin, sweep_leftovers, write_dot_git,
+    AdminError, AdminHead, AdminRequest, IDENTITY_FILE, PreparedAdmin, hide_admin, lock_admin, prepare,
+    retire_admin, show_admin, sweep_leftovers, write_dot_git,
 };
 pub use attributes::{AttributesError, WhyGit, needs_git};
 pub use carried::{read_carried, write_carried};

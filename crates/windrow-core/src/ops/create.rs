@@ -32,6 +32,7 @@ use super::{
 use crate::{
     fs::{self, BlobReader, BlobSource, DirectoryError, Seclusion},
     git::{self, AdminHead, AdminRequest, Expect, Objects, RefChange, RefError, TreeListing},
+    process,
     store::LocalStore,
 };
 
@@ -288,9 +289,10 @@ pub(super) fn roll_back(
     let admin = git::find_admin(pool.repository(), &record.id.to_string())
         .map_err(|source| StateError::Io { path: registry(), source })?;
     discard_files(record, admin.as_deref());
-    for directory in
-        admin.into_iter().chain(git::unpublished_admin(pool.repository(), &record.id.to_string()))
-    {
+    let unproven = (admin.is_none() && is_cut_short(record, &record.admin, git::IDENTITY_FILE))
+        .then(|| record.admin.clone());
+    let unpublished = git::unpublished_admin(pool.repository(), &record.id.to_string());
+    for directory in admin.into_iter().chain(unproven).chain(unpublished) {
         if let Err(error) = pool.retire_admin(&directory) {
             tracing::warn!(%error, path = %directory.display(), "cannot remove an administrative directory");
         }
@@ -309,8 +311,12 @@ pub(super) fn roll_back(
 
 fn discard_files(record: &WorktreeRecord, admin: Option<&Path>) {
     discard_unnamed(record);
-    let named = git::dot_git_of(&record.path).ok().flatten();
-    if named.is_none() || named.as_deref() != admin {
+    let ours = match git::dot_git_of(&record.path).ok().flatten() {
+        Some(named) if Some(named.as_path()) == admin => true,
+        Some(named) => named == record.admin && is_cut_short(record, &named, git::IDENTITY_FILE),
+        None => is_cut_short(record, &record.path, ".git"),
+    };
+    if !ours {
         return;
     }
     if let Err(error) = fs::move_to_trash(&record.path, &Pool::trash_of(record), record.name.as_str()) {
@@ -320,6 +326,22 @@ fn discard_files(record: &WorktreeRecord, admin: Option<&Path>) {
             discard_unnamed(record);
         }
     }
+}
+
+/// The kernel dates births by its tick, which is up to ten milliseconds late.
+const TICK_NANOS: i128 = 10_000_000;
+
+/// Tells whether a directory of an unfinished worktree is one whose proof a power cut has emptied.
+///
+/// Nothing lay there when its making was recorded, so what was born since, under the boot of the record, and has lost exactly the
+/// bytes that were never synced, is ours.
+fn is_cut_short(record: &WorktreeRecord, directory: &Path, proof: &str) -> bool {
+    let other_boot = process::boot_id().is_ok_and(|boot| boot != record.boot_id);
+    let emptied = directory.join(proof).symlink_metadata();
+    let emptied = emptied.is_ok_and(|facts| facts.is_file() && facts.len() == 0);
+    let born = fs::directory_identity(directory).ok().flatten().and_then(|identity| identity.born_nanos);
+    let recorded = record.created_at.as_nanosecond() - TICK_NANOS;
+    other_boot && emptied && born.is_some_and(|born| i128::from(born) >= recorded)
 }
 
 fn discard_unnamed(record: &WorktreeRecord) {
@@ -345,5 +367,47 @@ fn discard_branch(pool: &Pool, record: &WorktreeRecord) {
     if let Err(error) = git::update_refs(&pool.git, pool.repository(), &[change], "windrow: creation undone")
     {
         tracing::warn!(%error, branch = %name, "cannot delete the branch of an unfinished worktree");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn record(path: &Path, boot_id: &str, created_at: Timestamp) -> WorktreeRecord {
+        WorktreeRecord {
+            id: windrow_model::WorktreeId::new(uuid::Uuid::nil()),
+            name: "fern".parse().unwrap(),
+            path: path.to_owned(),
+            admin: path.join("admin"),
+            identity: None,
+            state: windrow_model::WorktreeState::Creating,
+            base: "1".repeat(40).parse().unwrap(),
+            target: None,
+            checkout: Checkout::Detached,
+            created_at,
+            keep_until: None,
+            doubt: None,
+            boot_id: boot_id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn h37_only_what_was_born_since_and_emptied_under_another_boot_is_ours() {
+        let before = Pool::now();
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join(".git"), "").unwrap();
+        let path = place.path();
+        let now = process::boot_id().unwrap();
+        assert!(is_cut_short(&record(path, "another", before), path, ".git"));
+        assert!(!is_cut_short(&record(path, &now, before), path, ".git"), "under this boot");
+        let later = before + jiff::SignedDuration::from_secs(60);
+        assert!(!is_cut_short(&record(path, "another", later), path, ".git"), "it was there before");
+        std::fs::write(path.join(".git"), "gitdir: elsewhere\n").unwrap();
+        assert!(!is_cut_short(&record(path, "another", before), path, ".git"), "it still says whose it is");
+        std::fs::remove_file(path.join(".git")).unwrap();
+        assert!(!is_cut_short(&record(path, "another", before), path, ".git"), "it never said so");
     }
 }

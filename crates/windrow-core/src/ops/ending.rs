@@ -130,7 +130,9 @@ fn save(
     let worked = rescued.record.is_some() || rescued.survey.head != Some(worktree.base);
     if worked {
         if work == WorkPolicy::Rescue {
-            rescue::prove_readable(pool, worktree, &rescued).map_err(|error| chain(&error))?;
+            rescue::prove_readable(pool, worktree, &rescued)
+                .inspect_err(|_| rescue::withdraw(pool, store, &rescued))
+                .map_err(|error| chain(&error))?;
         }
         rescue::sync(pool).map_err(|error| chain(&error))?;
     }

@@ -74,7 +74,8 @@ pub(super) fn rescue(
         return Ok(Rescued { survey, record: None });
     }
     let id = RescueId::of(&worktree.name, lease);
-    let snapshot = take_snapshot(pool, worktree, &survey, &carried, &id, files)?;
+    let snapshot = take_snapshot(pool, worktree, &survey, &carried, &id, files)
+        .inspect_err(|_| take_back_earlier(pool, store, &id))?;
     let archived = archive(pool, worktree, &survey, &carried, &snapshot, &id, files);
     let archive = archived.inspect_err(|_| take_back(pool, store, &id, &snapshot.commit))?;
     let record = RescueRecord {
@@ -112,6 +113,25 @@ fn archive(
         return Err(error);
     }
     Ok(archive)
+}
+
+/// Gives up what was saved because it cannot be read back: a ref to what is not there breaks other gits.
+pub(super) fn withdraw(pool: &Pool, store: &LocalStore, rescued: &Rescued) {
+    let Some(record) = &rescued.record else { return };
+    if let Some(commit) = &record.commit {
+        take_back(pool, store, &record.id, commit);
+    }
+    if let Some(archive) = record.archive.as_ref().filter(|_| matches!(store.rescue(&record.id), Ok(None))) {
+        // The worktree stays, with all that is in it.
+        let _ = std::fs::remove_file(archive);
+    }
+}
+
+/// Takes away what an attempt left that was cut short, whose objects may be lost.
+fn take_back_earlier(pool: &Pool, store: &LocalStore, id: &RescueId) {
+    if let Ok(Some(commit)) = git::read_ref(&pool.git, pool.repository(), &rescue_ref(id)) {
+        take_back(pool, store, id, &commit);
+    }
 }
 
 /// Takes the ref of a rescue that came to nothing away, unless an earlier one of the same id is on record.

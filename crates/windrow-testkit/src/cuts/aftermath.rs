@@ -11,6 +11,7 @@ use super::dice::Dice;
 use super::scene::{Promise, Scene};
 use super::work::Work;
 use super::{BOUND, outlast};
+use crate::poll::poll_quietly;
 use crate::{Cuttable, Include, Invocation, Outcome, RepoFingerprint, TreeSnapshot};
 
 /// Runs its other arguments as if the machine had been started anew.
@@ -22,6 +23,9 @@ const REBOOTED: [&str; 6] = [
     "-c",
     r#"mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@""#,
 ];
+
+/// How long work in the background may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was found.
 pub(super) struct Found {
@@ -291,8 +295,14 @@ impl Aftermath<'_> {
         }
         self.scene.repo.wait_for_sweepers();
         if self.set_aside == 0 {
-            let mut left = self.scene.repo.pool_leftovers();
-            left.retain(|line| !self.may_be_left(line));
+            let look = || {
+                let mut left = self.scene.repo.pool_leftovers();
+                left.retain(|line| !self.may_be_left(line));
+                left
+            };
+            // A sweeper that has done its work takes a moment to end.
+            poll_quietly(PATIENCE, || look().is_empty().then_some(()));
+            let left = look();
             self.wrong.extend(left.iter().map(|line| format!("left behind: {line}")));
         }
     }

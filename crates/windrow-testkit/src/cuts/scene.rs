@@ -142,7 +142,8 @@ impl Scene {
 
     /// Agents go on: nobody syncs what their git writes then, though it is about files that were synced.
     fn go_on(&mut self) {
-        for work in &self.works {
+        // Nobody works in one that is kept.
+        for work in self.works.iter().filter(|work| work.name != "kept") {
             self.repo.git_in(&self.path_of(&work.name), ["add", "--all"]);
         }
         self.synced = self.works.is_empty();

@@ -120,6 +120,11 @@ fn h37_a_file_is_not_removed_while_its_rescue_cannot_be_read() {
     assert_eq!(released["released"]["fate"]["kind"], "quarantined");
     assert!(released["released"]["fate"]["doubt"].as_str().unwrap().contains(&oid), "{released:#}");
     assert_same(&before, &files(&lease.path));
+    assert_eq!(
+        repo.git(["for-each-ref", "refs/windrow"]),
+        "",
+        "a ref to what cannot be read breaks other gits"
+    );
 
     std::fs::remove_file(&object).unwrap();
     windrow(&repo, &["release", "fern"]);
