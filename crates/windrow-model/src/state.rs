@@ -164,6 +164,47 @@ mod tests {
             .collect()
     }
 
+    /// One letter for what follows, the states downwards and the events across, as declared.
+    fn table() -> [String; 8] {
+        let letter = |state: WorktreeState, event| match state.after(event) {
+            Ok(WorktreeState::Creating) => 'c',
+            Ok(WorktreeState::Idle) => 'i',
+            Ok(WorktreeState::Leased) => 'l',
+            Ok(WorktreeState::Releasing) => 'r',
+            Ok(WorktreeState::Kept) => 'k',
+            Ok(WorktreeState::Removing) => 'm',
+            Ok(WorktreeState::Quarantined) => 'q',
+            Ok(WorktreeState::Gone) => 'g',
+            Err(IllegalTransition { from, event: refused }) => {
+                assert_eq!((from, refused), (state, event));
+                '.'
+            }
+        };
+        WorktreeState::ALL.map(|state| EVENTS.into_iter().map(|event| letter(state, event)).collect())
+    }
+
+    #[test]
+    fn the_table_is_this_one() {
+        let rows = [
+            "il.....g.q", // creating
+            ".lr......q", // idle
+            "..rk.....q", // leased
+            "...kim...q", // releasing
+            ".lr.....gq", // kept
+            "......g..q", // removing
+            "..r.....gq", // quarantined
+            "..........", // gone
+        ];
+        assert_eq!(table(), rows);
+    }
+
+    #[test]
+    fn what_is_made_leased_or_given_back_counts_and_what_is_ready_or_set_aside_does_not() {
+        let counted: Vec<_> = WorktreeState::ALL.into_iter().filter(|state| state.counts_in_cap()).collect();
+        use WorktreeState as S;
+        assert_eq!(counted, [S::Creating, S::Leased, S::Releasing, S::Kept]);
+    }
+
     #[test]
     fn nothing_is_removed_before_its_rescue_is_proven() {
         let into_removing: Vec<_> =
@@ -190,7 +231,7 @@ mod tests {
     #[test]
     fn words_round_trip() {
         for state in WorktreeState::ALL {
-            assert_eq!(state.as_str().parse(), Ok(state));
+            assert_eq!(state.to_string().parse(), Ok(state));
         }
     }
 }

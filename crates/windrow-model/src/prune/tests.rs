@@ -106,6 +106,12 @@ fn letters(found: PruneSnapshot, policy: &PrunePolicy) -> String {
 }
 
 #[test]
+fn a_policy_that_names_anything_is_not_empty() {
+    let empty: Vec<_> = policies().into_iter().filter(PrunePolicy::is_empty).collect();
+    assert_eq!(empty, [PrunePolicy::default()]);
+}
+
+#[test]
 fn what_stands_in_the_way_stands_whatever_the_policy() {
     for policy in policies() {
         for obstacle in obstacles() {

@@ -76,6 +76,21 @@ fn h40_whoever_works_is_not_disturbed_and_a_living_lease_sees_only_links_mended(
 }
 
 #[test]
+fn h40_a_leased_worktree_that_was_moved_is_linked_again_and_its_holder_keeps_it() {
+    use {DiskSeen as D, RegistrationSeen as R};
+    let seen = |registration, disk| {
+        let record = Some(WorktreeState::Leased);
+        reconcile_action(&ReconcileSituation { record, registration, disk, used: UseSeen::Leased })
+    };
+    assert_eq!(seen(R::OtherPath, D::Ours), ReconcileAction::Repair(Mending::Registration));
+    assert_eq!(seen(R::Ours, D::Displaced), ReconcileAction::Repair(Mending::Files));
+    assert_eq!(seen(R::OtherPath, D::Displaced), ReconcileAction::Repair(Mending::Both));
+    assert_eq!(seen(R::Ours, D::Ours), ReconcileAction::Leave(LeaveReason::InOrder));
+    assert_eq!(seen(R::UserLocked, D::Absent), ReconcileAction::Leave(LeaveReason::LockedByUser));
+    assert_eq!(seen(R::Ours, D::Absent), ReconcileAction::Leave(LeaveReason::InUse));
+}
+
+#[test]
 fn h40_nothing_of_others_is_touched() {
     let theirs = |seen: &ReconcileSituation| {
         matches!(seen.registration, RegistrationSeen::Foreign | RegistrationSeen::UserLocked)
@@ -107,4 +122,55 @@ fn a_pool_without_records_and_without_worktrees_is_in_order() {
     assert_eq!(plan_reconcile(snapshot.clone()).records, RecordsAction::Rebuild(RecordsSeen::Missing));
     snapshot.records = RecordsSeen::Copied;
     assert_eq!(plan_reconcile(snapshot).records, RecordsAction::Rebuild(RecordsSeen::Copied));
+}
+
+fn worktree(disk: DiskSeen) -> WorktreeSeen {
+    let situation = ReconcileSituation {
+        record: Some(WorktreeState::Kept),
+        registration: RegistrationSeen::Ours,
+        disk,
+        used: UseSeen::Free,
+    };
+    WorktreeSeen {
+        id: WorktreeId::new(uuid::Uuid::nil()),
+        name: "fern".parse().unwrap(),
+        path: PathBuf::from("/pool/fern"),
+        found: None,
+        admin: None,
+        situation,
+    }
+}
+
+#[test]
+fn each_single_thing_to_do_makes_a_plan_that_is_not_empty() {
+    let whole = || ReconcileSnapshot {
+        records: RecordsSeen::Whole,
+        worktrees: vec![worktree(DiskSeen::Ours)],
+        rescues: Vec::new(),
+        archives: Vec::new(),
+    };
+    assert!(plan_reconcile(whole()).is_empty());
+    let rescue = || vec!["fern-1".parse().unwrap()];
+    for more in [
+        ReconcileSnapshot { records: RecordsSeen::Damaged("torn".to_owned()), ..whole() },
+        ReconcileSnapshot {
+            worktrees: vec![worktree(DiskSeen::Ours), worktree(DiskSeen::Displaced)],
+            ..whole()
+        },
+        ReconcileSnapshot { rescues: rescue(), ..whole() },
+        ReconcileSnapshot { archives: rescue(), ..whole() },
+    ] {
+        assert!(!plan_reconcile(more.clone()).is_empty(), "{more:?}");
+    }
+}
+
+#[test]
+fn records_that_went_while_a_worktree_is_there_are_made_anew() {
+    let snapshot = ReconcileSnapshot {
+        records: RecordsSeen::Missing,
+        worktrees: vec![worktree(DiskSeen::Ours)],
+        rescues: Vec::new(),
+        archives: Vec::new(),
+    };
+    assert_eq!(plan_reconcile(snapshot).records, RecordsAction::Rebuild(RecordsSeen::Missing));
 }
