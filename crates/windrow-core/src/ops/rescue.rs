@@ -8,6 +8,9 @@
 //! Repeating a rescue replaces the former one of the same id. Nothing is said to be rescued before ref, objects and archive are
 //! synced.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, HashSet},
     os::unix::ffi::OsStrExt,

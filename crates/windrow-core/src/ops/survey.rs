@@ -3,6 +3,9 @@
 //! Every file on disk is compared with the index by the stat data that git itself relies on, and by content where that does not
 //! decide; so untracked, ignored, assume-unchanged and skip-worktree files all show, whatever the configuration says.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeSet,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},

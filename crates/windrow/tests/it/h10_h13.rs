@@ -7,7 +7,8 @@ use windrow_testkit::{TestRepo, assert_same};
 use crate::{
     repo,
     saving::{
-        bring_back, commit, files_of, give_back, lend, mode, put, rescue_of, rescues, status, there_and_back,
+        bring_back, commit, files_of, give_back, give_back_with, lend, mode, put, rescue_of, rescues, status,
+        there_and_back,
     },
 };
 
@@ -188,6 +189,22 @@ fn h13_a_merge_in_progress_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn h13_a_merge_in_progress_keeps_its_empty_branch_until_it_is_discarded_by_name() {
+    let repo = repo();
+    repo.git(["checkout", "--quiet", "-b", "side"]);
+    repo.write("side.txt", "side\n");
+    repo.commit("Side");
+    repo.git(["checkout", "--quiet", "main"]);
+    for (words, fate) in [(&[][..], "stays"), (&["--discard"], "deleted")] {
+        let fern = lend(&repo, "fern");
+        repo.git_in(&fern, ["merge", "--quiet", "--no-ff", "--no-commit", "side"]);
+        let released = give_back_with(&repo, "fern", words);
+        assert_eq!(released["branch"]["kind"], fate, "{released:#}");
+        repo.try_git(["branch", "--quiet", "-D", "windrow/fern"]);
+    }
+}
+
+#[test]
 fn h13_a_cherry_pick_and_a_revert_in_progress_come_back() {
     for words in [["cherry-pick", "side"], ["revert", "side"]] {
         let repo = repo();
@@ -212,7 +229,9 @@ fn h13_a_bisection_on_an_empty_branch_goes_on_where_it_stopped() {
     let fern = lend(&repo, "fern");
     repo.git_in(&fern, ["bisect", "start", "HEAD", "HEAD~7"]);
     let (log, here) = (repo.git_in(&fern, ["bisect", "log"]), repo.git_in(&fern, ["rev-parse", "HEAD"]));
-    let rescue = rescue_of(&give_back(&repo, "fern"));
+    let released = give_back(&repo, "fern");
+    assert_eq!(released["branch"]["kind"], "stays", "the bisection goes back to it: {released:#}");
+    let rescue = rescue_of(&released);
     let back = bring_back(&repo, &rescue);
     assert_eq!(repo.git_in(&back, ["bisect", "log"]), log);
     assert_eq!(repo.git_in(&back, ["rev-parse", "HEAD"]), here);

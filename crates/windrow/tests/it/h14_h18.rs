@@ -120,6 +120,7 @@ fn a_worktree_that_git_cannot_read_stays_until_it_is_discarded_by_name() {
         assert_same(&before, &files_of(&fern, &[]));
         let released = give_back_with(&repo, "fern", &["--discard"]);
         assert_eq!(released["fate"]["kind"], "removed", "{released:#}");
+        assert_ne!(released["unsaved"], 0, "every file may have been work");
         assert_eq!(repo.git(["worktree", "list"]).lines().count(), 1);
     }
 }

@@ -70,6 +70,50 @@ fn only_build_outputs_need_no_rescue_and_are_told() {
 }
 
 #[test]
+fn a_file_that_was_only_touched_or_written_again_as_it_was_is_no_work() {
+    let repo = repo();
+    let fern = lend(&repo, "fern");
+    repo.command("touch", &fern).args(["README.md", "bin/tool"]).run().assert_success();
+    let content = fs::read(fern.join("src/lib.rs")).unwrap();
+    fs::remove_file(fern.join("src/lib.rs")).unwrap();
+    put(&fern, "src/lib.rs", content);
+    let released = give_back(&repo, "fern");
+    assert_eq!((&released["unsaved"], &released["rescue"]), (&0.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn what_the_snapshot_holds_byte_for_byte_is_not_archived_as_well() {
+    let repo = repo();
+    let fern = lend(&repo, "fern");
+    put(&fern, "README.md", "changed");
+    put(&fern, "new.txt", "new");
+    put(&fern, "new.sh", "new");
+    mode(&fern, "new.sh", 0o755);
+    symlink("new.txt", fern.join("new-link")).unwrap();
+    let released = give_back(&repo, "fern");
+    assert_eq!(released["rescue"]["archive"], serde_json::Value::Null, "{released:#}");
+    bring_back(&repo, &rescue_of(&released));
+}
+
+#[test]
+fn without_an_index_all_is_saved() {
+    let repo = repo();
+    let fern = lend(&repo, "fern");
+    put(&fern, "new.txt", "new");
+    put(&fern, ".env", "SECRET=1\n");
+    fs::remove_file(repo.git_dir().join("worktrees/fern/index")).unwrap();
+    there_and_back(&repo, "fern", &fern, &[]);
+}
+
+#[test]
+fn a_mode_that_was_changed_alone_is_work() {
+    let repo = repo();
+    let fern = lend(&repo, "fern");
+    mode(&fern, "bin/tool", 0o644);
+    there_and_back(&repo, "fern", &fern, &[]);
+}
+
+#[test]
 fn tracked_files_are_no_build_output() {
     let repo = repo();
     repo.write("CMakeLists.txt", "\n");
@@ -161,6 +205,22 @@ fn rescues_are_listed_newest_first_shown_and_dropped() {
     }
     bring_back(&repo, moss);
     bring_back(&repo, moss);
+}
+
+#[test]
+fn a_rescue_stays_on_record_as_long_as_its_archive_cannot_be_deleted() {
+    let repo = repo();
+    let fern = lend(&repo, "fern");
+    put(&fern, ".env", "SECRET=1\n");
+    let released = give_back(&repo, "fern");
+    let (id, archive) = (rescue_of(&released), released["rescue"]["archive"].as_str().unwrap());
+    fs::remove_file(archive).unwrap();
+    put(archive.as_ref(), "in-the-way", "no file");
+    repo.windrow(["rescue", "drop", &id]).run().assert_code(1);
+    assert_eq!(rescues(&repo), std::slice::from_ref(&id));
+    fs::remove_dir_all(archive).unwrap();
+    repo.windrow(["rescue", "drop", &id]).run().assert_success();
+    assert_eq!(rescues(&repo), Vec::<String>::new());
 }
 
 #[test]
