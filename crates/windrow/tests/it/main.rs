@@ -11,6 +11,7 @@ mod contention;
 mod deinit;
 mod doctor;
 mod documents;
+mod endings;
 mod errors;
 #[cfg(target_os = "linux")]
 mod faults;
