@@ -31,6 +31,7 @@ mod leases;
 mod leasing;
 mod leftovers;
 mod limits;
+mod lost_records;
 #[cfg(target_os = "linux")]
 mod maintenance;
 mod odd_repositories;

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use windrow_testkit::{Include, Running, TestRepo, TreeSnapshot, assert_same};
 
@@ -13,7 +14,7 @@ use crate::schema::assert_valid;
 
 /// Plans, carries out, and checks that both said the same; returns what was done.
 #[track_caller]
-fn reconcile(repo: &TestRepo) -> Value {
+pub(crate) fn reconcile(repo: &TestRepo) -> Value {
     let before = TreeSnapshot::of(&pool_root(repo), &Include::Everything);
     let planned = windrow(repo, &["reconcile", "--dry-run", "--json"]).json();
     assert_valid("reconcile", &planned);
@@ -31,7 +32,7 @@ fn reconcile(repo: &TestRepo) -> Value {
 
 /// What was done about a worktree, and why.
 #[track_caller]
-fn about(done: &Value, name: &str) -> (String, String) {
+pub(crate) fn about(done: &Value, name: &str) -> (String, String) {
     let all = done["worktrees"].as_array().unwrap();
     let one = all
         .iter()
@@ -40,18 +41,36 @@ fn about(done: &Value, name: &str) -> (String, String) {
     (text(&one["action"]), one["reason"].as_str().unwrap_or_default().to_owned())
 }
 
+/// What was done about a worktree, for people.
+#[track_caller]
+pub(crate) fn told(done: &Value, name: &str) -> String {
+    let all = done["worktrees"].as_array().unwrap();
+    let one = all.iter().find(|one| one["name"] == name).unwrap();
+    text(&one["fate"]["detail"])
+}
+
+/// Loses the records, as a disk or a person might.
+pub(crate) fn lose_records(repo: &TestRepo) {
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
+        fs::remove_file(repo.git_dir().join("windrow").join(name)).unwrap();
+    }
+}
+
 /// Everything agrees now.
 #[track_caller]
-fn assert_settled(repo: &TestRepo) {
+pub(crate) fn assert_settled(repo: &TestRepo) {
     let done = reconcile(repo);
     for one in done["worktrees"].as_array().unwrap() {
         assert_eq!(one["action"], "leave", "{done:#}");
     }
     assert_eq!(done["records"]["action"], "keep");
+    for list in ["rescues", "archives", "failures"] {
+        assert_eq!(done[list], Value::Array(Vec::new()), "{done:#}");
+    }
 }
 
 /// A worktree that a live process holds, with a commit and work of every kind.
-fn at_work(repo: &TestRepo, name: &str, holder: &Running) -> Lease {
+pub(crate) fn at_work(repo: &TestRepo, name: &str, holder: &Running) -> Lease {
     let lease = acquire(repo, &["--name", name, "--pid", &holder.pid().to_string()]);
     lease.write("committed.txt", name);
     repo.commit_in(&lease.path, "Work");
@@ -62,7 +81,7 @@ fn at_work(repo: &TestRepo, name: &str, holder: &Running) -> Lease {
 }
 
 /// The same, held by time.
-fn leased(repo: &TestRepo, name: &str) -> Lease {
+pub(crate) fn leased(repo: &TestRepo, name: &str) -> Lease {
     let lease = acquire(repo, &["--name", name]);
     lease.write("untracked.txt", "untracked");
     lease.write(".env", "secret");
@@ -104,6 +123,7 @@ fn h41_a_worktree_that_was_moved_is_found_and_linked_again() {
     fs::rename(&lease.path, &moved).unwrap();
     let done = reconcile(&repo);
     assert_eq!(about(&done, "fern"), ("repair".into(), "files".into()));
+    assert_eq!(told(&done, "fern"), format!("found at `{}`; wrote git's registration anew", moved.display()));
     assert_same(&before, &files(&moved));
     assert_eq!(text(&record(&repo, "fern")["path"]), moved.to_str().unwrap());
     assert!(registered(&repo).contains(&moved.to_str().unwrap().to_owned()));
@@ -145,7 +165,9 @@ fn h41_a_dot_git_file_that_is_gone_is_written_again() {
     let lease = leased(&repo, "fern");
     let before = lease.files();
     fs::remove_file(lease.path.join(".git")).unwrap();
-    assert_eq!(about(&reconcile(&repo), "fern"), ("repair".into(), "files".into()));
+    let done = reconcile(&repo);
+    assert_eq!(about(&done, "fern"), ("repair".into(), "files".into()));
+    assert_eq!(told(&done, "fern"), "wrote its `.git` file anew");
     assert_same(&before, &lease.files());
     repo.git_in(&lease.path, ["status"]);
     assert_settled(&repo);
@@ -179,6 +201,22 @@ fn h41_a_dot_git_that_leads_elsewhere_is_left_as_it_is() {
 }
 
 #[test]
+fn h41_a_dot_git_that_leads_to_a_worktree_of_the_same_name_elsewhere_is_left_as_it_is() {
+    let repo = repository();
+    let mut holder = holder(&repo);
+    let lease = at_work(&repo, "fern", &holder);
+    let (other, theirs) = (repo.root().join("other"), repo.root().join("theirs/fern"));
+    repo.git(["clone", "--quiet", ".", other.to_str().unwrap()]);
+    repo.git_in(&other, ["worktree", "add", "--quiet", theirs.to_str().unwrap()]);
+    let link = fs::read(theirs.join(".git")).unwrap();
+    fs::write(lease.path.join(".git"), &link).unwrap();
+    holder.kill_alone();
+    assert_eq!(about(&reconcile(&repo), "fern"), ("quarantine".into(), "other_directory".into()));
+    assert_eq!(fs::read(lease.path.join(".git")).unwrap(), link);
+    assert!(text(&record(&repo, "fern")["doubt"]).contains("another directory"), "the reason is on record");
+}
+
+#[test]
 fn h41_a_registration_without_files_is_saved_and_ends() {
     let repo = repository();
     let mut holder = holder(&repo);
@@ -187,7 +225,7 @@ fn h41_a_registration_without_files_is_saved_and_ends() {
     repo.git_in(&lease.path, ["checkout", "-q", "--detach"]);
     repo.git_in(&lease.path, ["commit", "-q", "--allow-empty", "-m", "Only HEAD knows"]);
     let lost = repo.git_in(&lease.path, ["rev-parse", "HEAD"]).trim().to_owned();
-    fs::remove_dir_all(&lease.path).unwrap();
+    fs::remove_dir_all(pool_root(&repo)).unwrap();
     assert_eq!(about(&reconcile(&repo), "fern").1, "in_use");
     holder.kill_alone();
     assert_eq!(about(&reconcile(&repo), "fern").0, "finish");
@@ -227,6 +265,7 @@ fn h40_a_removal_cut_short_goes_on_and_a_hidden_registration_is_shown_again() {
     let before = everything(&hidden.path);
     let done = reconcile(&repo);
     assert_eq!(about(&done, "fern").0, "finish");
+    assert_eq!(state(&repo, "fern"), "gone");
     assert_eq!(about(&done, "moss"), ("repair".into(), "registration".into()));
     assert_eq!(registered(&repo)[1..], [hidden.path.to_str().unwrap().to_owned()]);
     assert_same(&before, &everything(&hidden.path));
@@ -287,7 +326,8 @@ fn populated(repo: &TestRepo) -> (Lease, TreeSnapshot) {
     let script =
         "echo kept > kept.txt; git add kept.txt; echo secret > .env; git commit -q --allow-empty -m Moss";
     windrow(repo, &["run", "--name", "moss", "--keep", "1h", "--", "sh", "-c", script]);
-    windrow(repo, &["run", "--name", "reed", "--", "sh", "-c", "echo draft > draft.txt; echo secret > .env"]);
+    let script = "echo draft > draft.txt; echo staged > staged.txt; git add staged.txt; echo late > staged.txt; echo secret > .env";
+    windrow(repo, &["run", "--name", "reed", "--", "sh", "-c", script]);
     let lease = leased(repo, "fern");
     let before = lease.files();
     (lease, before)
@@ -299,6 +339,12 @@ fn assert_rebuilt(repo: &TestRepo, lease: &Lease, before: &TreeSnapshot, reason:
     assert_eq!((&done["records"]["action"], &done["records"]["reason"]), (&"rebuild".into(), &reason.into()));
     assert_eq!(about(&done, "fern").0, "adopt");
     assert_eq!(about(&done, "moss").0, "adopt");
+    for name in ["fern", "moss"] {
+        assert!(told(&done, name).contains("kept for 7 days"), "{done:#}");
+        let until: Timestamp = text(&record(repo, name)["keep_until"]).parse().unwrap();
+        let kept = until.duration_since(Timestamp::now()).as_hours();
+        assert!((7 * 24 - 1..=7 * 24).contains(&kept), "{name} is kept for {kept} hours");
+    }
     assert_same(before, &lease.files());
     assert_settled(repo);
     let again = acquire(repo, &["--name", "fern"]);
@@ -308,6 +354,8 @@ fn assert_rebuilt(repo: &TestRepo, lease: &Lease, before: &TreeSnapshot, reason:
     assert!(!lease.path.exists());
     assert_same(before, &restore(repo, "fern").files());
     let reed = restore(repo, "reed");
+    assert_eq!(repo.git_in(&reed.path, ["show", ":staged.txt"]), "staged");
+    assert_eq!(fs::read(reed.path.join("staged.txt")).unwrap(), b"late\n");
     assert_eq!(fs::read(reed.path.join("draft.txt")).unwrap(), b"draft\n");
     assert_eq!(fs::read(reed.path.join(".env")).unwrap(), b"secret\n");
     windrow(repo, &["release", "moss"]);
@@ -321,9 +369,7 @@ fn assert_rebuilt(repo: &TestRepo, lease: &Lease, before: &TreeSnapshot, reason:
 fn h40_lost_records_are_made_from_what_is_on_disk() {
     let repo = repository();
     let (lease, before) = populated(&repo);
-    for name in ["state.db", "state.db-wal", "state.db-shm"] {
-        fs::remove_file(repo.git_dir().join("windrow").join(name)).unwrap();
-    }
+    lose_records(&repo);
     assert_rebuilt(&repo, &lease, &before, "missing");
 }
 
@@ -346,9 +392,7 @@ fn h40_damaged_records_are_moved_aside_and_made_anew() {
 fn h40_a_registration_whose_record_and_files_are_gone_is_set_aside() {
     let repo = repository();
     let lease = leased(&repo, "fern");
-    for name in ["state.db", "state.db-wal", "state.db-shm"] {
-        fs::remove_file(repo.git_dir().join("windrow").join(name)).unwrap();
-    }
+    lose_records(&repo);
     let hidden = repo.git_dir().join("hidden");
     fs::rename(&lease.path, &hidden).unwrap();
     assert_eq!(about(&reconcile(&repo), "fern").0, "adopt");
@@ -379,4 +423,22 @@ fn h40_a_copied_repository_begins_anew_and_leaves_the_originals_worktrees_alone(
     assert_same(&registry, &everything(&repo.git_dir().join("worktrees")));
     assert_same(&before, &lease.files());
     assert_settled(&repo);
+}
+
+#[test]
+fn h41_a_repository_in_place_of_a_dot_git_file_is_left_and_keeps_no_other_from_being_mended() {
+    let repo = repository();
+    let leases = ["fern", "moss"].map(|name| leased(&repo, name));
+    let before = leases.each_ref().map(Lease::files);
+    for lease in &leases {
+        fs::remove_file(lease.path.join(".git")).unwrap();
+    }
+    put(&leases[0].path.join(".git/in-the-way"), "a directory");
+    let done = reconcile(&repo);
+    assert_eq!(about(&done, "fern").1, "in_use", "a repository of its own is somebody else's");
+    assert!(told(&done, "moss").contains("wrote its `.git` file anew"), "{done:#}");
+    fs::remove_dir_all(leases[0].path.join(".git")).unwrap();
+    for (lease, before) in leases.iter().zip(before) {
+        assert_same(&before, &lease.files());
+    }
 }
