@@ -121,8 +121,16 @@ pub fn drop_rescue(pool: &Pool, id: &RescueId) -> Result<RescueRecord, DropError
     Ok(record)
 }
 
-/// Ref first, archive second, record last: what is interrupted is repeated by the next try.
+/// The fact that a rescue is on its way out.
+fn dropping(id: &RescueId) -> String {
+    format!("dropping/{id}")
+}
+
+/// That it goes is on record first, so that what is interrupted is finished by the next command ([`expire`]); then ref, archive
+/// and record go.
 pub(super) fn remove(pool: &Pool, store: &mut LocalStore, record: &RescueRecord) -> Result<(), DropError> {
+    let begun = store.transaction(|tx| tx.set_meta(&dropping(&record.id), "begun"));
+    begun.map_err(|error: StoreError| DropError::State(error.into()))?;
     if let Some(commit) = record.commit {
         let name = rescue_ref(&record.id);
         if git::read_ref(&pool.git, pool.repository(), &name).map_err(git::RefError::from)? == Some(commit) {
@@ -139,14 +147,23 @@ pub(super) fn remove(pool: &Pool, store: &mut LocalStore, record: &RescueRecord)
             _ => {}
         }
     }
-    let dropped = store.transaction(|tx| tx.delete_rescue(&record.id, Pool::now()));
+    let dropped = store.transaction(|tx| {
+        tx.forget_meta(&dropping(&record.id))?;
+        tx.delete_rescue(&record.id, Pool::now())
+    });
     dropped.map_err(|error: StoreError| DropError::State(error.into()))
 }
 
-/// Drops rescues whose time is over, and the oldest archives beyond the budget.
+/// Drops rescues whose time is over, the oldest archives beyond the budget, and those that somebody began to drop.
 pub(super) fn expire(pool: &Pool, store: &mut LocalStore) -> Result<(), StateError> {
     let settings = &pool.settings().rescue;
-    let over = windrow_model::expired_rescues(&store.rescues()?, settings, Pool::now());
+    let all = store.rescues()?;
+    let mut over = windrow_model::expired_rescues(&all, settings, Pool::now());
+    for record in all {
+        if store.meta(&dropping(&record.id))?.is_some() && !over.iter().any(|known| known.id == record.id) {
+            over.push(record);
+        }
+    }
     for record in over {
         if let Err(error) = remove(pool, store, &record) {
             tracing::warn!(%error, rescue = %record.id, "cannot drop an expired rescue");

@@ -11,6 +11,8 @@ mod contention;
 mod deinit;
 mod doctor;
 mod documents;
+#[cfg(target_os = "linux")]
+mod dropped;
 mod endings;
 mod errors;
 #[cfg(target_os = "linux")]

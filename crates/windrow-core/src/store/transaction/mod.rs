@@ -69,6 +69,14 @@ impl<'a> Tx<'a> {
         let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
         self.database().write("write a fact", sql, [key, value]).map(drop)
     }
+
+    /// Forgets a free-form fact.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn forget_meta(&mut self, key: &str) -> Result<(), StoreError> {
+        self.database().write("forget a fact", "DELETE FROM meta WHERE key = ?1", [key]).map(drop)
+    }
 }
 
 impl Deref for Tx<'_> {
