@@ -6,8 +6,8 @@
 //! is, where what holds its work is, and who uses it.
 //!
 //! # Crash safety
-//! A worktree goes by [`super::ending`], which rolls forward; of a rescue the ref goes first and the record last, so that the next
-//! prune finds what is left of it; a branch goes by one transaction. What a killed prune had begun the next command finishes.
+//! A worktree goes by [`super::ending`], which rolls forward; that a rescue goes is on record before anything of it does, so that
+//! the next command finishes it; a branch goes by one transaction. What a killed prune had begun the next command finishes.
 
 mod act;
 mod landing;

@@ -121,9 +121,11 @@ pub fn drop_rescue(pool: &Pool, id: &RescueId) -> Result<RescueRecord, DropError
     Ok(record)
 }
 
-/// The fact that a rescue is on its way out.
+/// What the fact that a rescue is on its way out begins with.
+const DROPPING: &str = "dropping/";
+
 fn dropping(id: &RescueId) -> String {
-    format!("dropping/{id}")
+    format!("{DROPPING}{id}")
 }
 
 /// That it goes is on record first, so that what is interrupted is finished by the next command ([`expire`]); then ref, archive
@@ -159,11 +161,12 @@ pub(super) fn expire(pool: &Pool, store: &mut LocalStore) -> Result<(), StateErr
     let settings = &pool.settings().rescue;
     let all = store.rescues()?;
     let mut over = windrow_model::expired_rescues(&all, settings, Pool::now());
-    for record in all {
-        if store.meta(&dropping(&record.id))?.is_some() && !over.iter().any(|known| known.id == record.id) {
-            over.push(record);
-        }
-    }
+    let begun = store.meta_keys(DROPPING)?;
+    let is_left = |record: &RescueRecord| {
+        begun.contains(&dropping(&record.id)) && !over.iter().any(|known| known.id == record.id)
+    };
+    let left: Vec<_> = all.into_iter().filter(is_left).collect();
+    over.extend(left);
     for record in over {
         if let Err(error) = remove(pool, store, &record) {
             tracing::warn!(%error, rescue = %record.id, "cannot drop an expired rescue");

@@ -240,6 +240,15 @@ impl Records {
         self.database.one("read a fact", "SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
     }
 
+    /// The keys of all free-form facts that begin with `prefix`.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn meta_keys(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT key FROM meta WHERE substr(key, 1, length(?1)) = ?1";
+        self.database.list("list facts", sql, [prefix], |row| row.get(0))
+    }
+
     /// Checks every page and index; returns what is wrong, nothing when all is well. Reads the whole database.
     ///
     /// # Errors
