@@ -29,6 +29,8 @@ mod poll;
 mod privileged;
 mod repo;
 mod running;
+#[cfg(target_os = "linux")]
+mod seeded;
 mod snapshot;
 mod surroundings;
 #[cfg(target_os = "linux")]

@@ -1,28 +1,21 @@
-//! Numbers that look random and are the same for the same seed.
+//! What a caller leaves to chance.
+
+use crate::seeded::Seeded;
 
 /// A generator; each caller has its own, so that one caller's choices do not depend on when the others choose.
 #[derive(Debug)]
-pub(super) struct Random(u64);
+pub(super) struct Random(Seeded);
 
 impl Random {
     pub(super) fn new(seed: u64, caller: usize) -> Self {
-        let mut one = Self(seed ^ (caller as u64).wrapping_mul(0xd134_2543_de82_ef95));
-        one.next();
-        one
-    }
-
-    /// *Source*: splitmix64, by Steele, Lea and Flood, <https://doi.org/10.1145/2714064.2660195>.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        let mut numbers = Seeded::new(seed ^ (caller as u64).wrapping_mul(0xd134_2543_de82_ef95));
+        numbers.next();
+        Self(numbers)
     }
 
     /// A number below `bound`.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.0.below(bound)
     }
 
     /// A number from 0 up to 1.

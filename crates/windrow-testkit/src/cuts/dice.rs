@@ -2,27 +2,20 @@
 
 use std::time::Duration;
 
-/// A small generator of numbers; the same seed gives the same ones. *Source*: Steele, Lea and Flood, "Fast splittable
-/// pseudorandom number generators" (SplitMix64).
+use crate::seeded::Seeded;
+
+/// The same seed gives the same chances.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(super) struct Dice(Seeded);
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(Seeded::new(seed))
     }
 
     /// A number below `bound`, which is not zero.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
+        self.0.below(bound)
     }
 
     /// True in `percent` of all cases.

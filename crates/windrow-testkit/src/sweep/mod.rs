@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::seeded::Seeded;
 use crate::{Binary, Effect, Errno, Point, Side, Strike, Traced, Watch, trace};
 pub use scenario::Scenario;
 use scenario::{Said, Staged};
@@ -214,7 +215,7 @@ impl Sweep {
         }
         let some = all.len().div_ceil(self.every.max(1));
         let limit = self.limit.unwrap_or(some).min(some).max(1);
-        let offset = usize::try_from(mixed(self.seed) % all.len() as u64).expect("below a length");
+        let offset = usize::try_from(Seeded::new(self.seed).below(all.len() as u64)).expect("below a length");
         (0..limit).map(|number| all[(offset + number * all.len() / limit) % all.len()]).collect()
     }
 
@@ -282,7 +283,7 @@ impl Sweep {
     fn strike_recovery(&self, scene: &Scene, turn: usize) -> Found {
         /// More than most recoveries have; a strike behind the end is a whole recovery.
         const CALLS: u64 = 70;
-        let chosen = 1 + mixed(self.seed ^ turn as u64) % CALLS;
+        let chosen = 1 + Seeded::new(self.seed ^ turn as u64).below(CALLS);
         let at = usize::try_from(chosen).expect("a small number");
         let strike = Strike { at, effect: Effect::KillTree, side: Side::Before };
         let traced = trace(&self.scenario.recovery(scene, turn), Watch::Changes, Some(strike));
@@ -314,16 +315,6 @@ impl Planned {
     fn kill(at: usize, effect: Effect) -> Self {
         Self { watch: Watch::Changes, strike: Strike { at, effect, side: Side::Before } }
     }
-}
-
-/// A number that looks random.
-///
-/// *Source*: splitmix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
-fn mixed(seed: u64) -> u64 {
-    let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    state ^ (state >> 31)
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
