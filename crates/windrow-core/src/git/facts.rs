@@ -10,6 +10,7 @@ use std::{
 
 use bstr::BString;
 use rustix::fs::OFlags;
+use windrow_model::WorktreeId;
 
 use super::admin::{ADOPTED_FILE, IDENTITY_FILE};
 
@@ -30,6 +31,14 @@ pub struct AdminFacts {
     pub head: Option<BString>,
     /// The whole of `config.worktree`, which git never gets to read from us.
     pub config_worktree: Option<BString>,
+}
+
+impl AdminFacts {
+    /// The worktree that our identity token names; `None` without one that can be read.
+    #[must_use]
+    pub fn worktree_id(&self) -> Option<WorktreeId> {
+        std::str::from_utf8(self.identity_token.as_ref()?).ok()?.parse().ok()
+    }
 }
 
 /// Reads an administrative directory without running git; files that do not exist are `None`.

@@ -21,8 +21,8 @@ use std::{
 
 use jiff::Timestamp;
 use windrow_model::{
-    BranchOrigin, Checkout, DirectoryIdentity, Holder, Oid, WorktreeEvent, WorktreeId, WorktreeName,
-    WorktreeRecord, WorktreeState,
+    BranchName, BranchOrigin, Checkout, DirectoryIdentity, Holder, Oid, WorktreeEvent, WorktreeId,
+    WorktreeName, WorktreeRecord, WorktreeState,
 };
 
 pub use self::error::AdoptError;
@@ -245,17 +245,13 @@ fn refuse_known(
     }
 }
 
-fn token(seen: &Seen) -> Option<WorktreeId> {
-    std::str::from_utf8(seen.facts.identity_token.as_ref()?).ok()?.parse().ok()
-}
-
 fn marked_record(store: &LocalStore, seen: &Seen) -> Result<Option<WorktreeRecord>, StateError> {
-    Ok(token(seen).map(|id| store.worktree(id)).transpose()?.flatten())
+    Ok(seen.facts.worktree_id().map(|id| store.worktree(id)).transpose()?.flatten())
 }
 
 /// The id that a killed try left, or a new one.
 fn id_for(store: &LocalStore, seen: &Seen) -> Result<WorktreeId, StateError> {
-    let left = token(seen).filter(|_| seen.facts.adopted);
+    let left = seen.facts.worktree_id().filter(|_| seen.facts.adopted);
     Ok(match (left, marked_record(store, seen)?) {
         (Some(id), None) => id,
         _ => WorktreeId::new(uuid::Uuid::now_v7()),
@@ -270,25 +266,49 @@ fn record_of(
     seen: Seen,
 ) -> Result<WorktreeRecord, AdoptError> {
     let base = base_of(pool, &seen)?;
-    let checkout = match seen.head.branch {
-        Some(name) => Checkout::Branch { name, origin: BranchOrigin::Existing },
-        None => Checkout::Detached,
-    };
-    Ok(WorktreeRecord {
+    Ok(record_of_found(Found {
         id,
         name: name_for(store, request, &seen.path)?,
         path: seen.path,
         admin: seen.admin,
         identity: seen.identity,
-        state: WorktreeState::Creating,
         base,
+        branch: seen.head.branch,
+    }))
+}
+
+/// A worktree that is there and on no record.
+pub(super) struct Found {
+    pub(super) id: WorktreeId,
+    pub(super) name: WorktreeName,
+    pub(super) path: PathBuf,
+    pub(super) admin: PathBuf,
+    pub(super) identity: Option<DirectoryIdentity>,
+    pub(super) base: Oid,
+    pub(super) branch: Option<BranchName>,
+}
+
+/// The record of a worktree that is there. Nothing says that we made its branch, so it is not ours to delete.
+pub(super) fn record_of_found(found: Found) -> WorktreeRecord {
+    let checkout = match found.branch {
+        Some(name) => Checkout::Branch { name, origin: BranchOrigin::Existing },
+        None => Checkout::Detached,
+    };
+    WorktreeRecord {
+        id: found.id,
+        name: found.name,
+        path: found.path,
+        admin: found.admin,
+        identity: found.identity,
+        state: WorktreeState::Creating,
+        base: found.base,
         target: None,
         checkout,
         created_at: Pool::now(),
         keep_until: None,
         doubt: None,
         boot_id: process::boot_id().unwrap_or_default(),
-    })
+    }
 }
 
 /// What it has in common with the main HEAD. The base counts as safe wherever commits are looked for that only a worktree

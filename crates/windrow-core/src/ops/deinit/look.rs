@@ -67,7 +67,7 @@ fn worktrees(
     let admins = git::marked_admins(pool.repository()).map_err(failed)?;
     let mut found = Vec::new();
     for record in store.map_or_else(|| Ok(Vec::new()), |store| store.worktrees())? {
-        let adopted = admins.iter().any(|(_, facts)| facts.adopted && id_of(facts) == Some(record.id));
+        let adopted = admins.iter().any(|(_, facts)| facts.adopted && facts.worktree_id() == Some(record.id));
         found.push(look_at(
             pool,
             store,
@@ -76,15 +76,13 @@ fn worktrees(
         )?);
     }
     for (admin, facts) in &admins {
-        let Some(id) = id_of(facts).filter(|id| !found.iter().any(|one| one.id == *id)) else { continue };
+        let Some(id) = facts.worktree_id().filter(|id| !found.iter().any(|one| one.id == *id)) else {
+            continue;
+        };
         let former = store.map_or(Ok(None), |store| store.worktree(id))?;
         found.push(unrecorded(id, admin, facts, former));
     }
     Ok(found)
-}
-
-fn id_of(facts: &AdminFacts) -> Option<WorktreeId> {
-    facts.identity_token.as_ref()?.to_str().ok()?.parse().ok()
 }
 
 fn look_at(

@@ -3,21 +3,21 @@
 use std::{error::Error, path::Path};
 
 use windrow_model::{
-    BranchOrigin, Checkout, Discrepancy, DiskSeen, Holder, ReconcileAction, ReconcileStep, WorktreeEvent,
-    WorktreeRecord, WorktreeSeen, WorktreeState, reconcile_action,
+    Discrepancy, DiskSeen, Holder, ReconcileAction, ReconcileStep, WorktreeEvent, WorktreeRecord,
+    WorktreeSeen, reconcile_action,
 };
 
 use super::{StepFate, look};
 use crate::{
     fs, git,
     ops::{
+        adopt::{self, Found},
         create, ending,
         error::ReconcileError,
         outcome::WorktreeFate,
         pool::{Pool, WorktreeLock},
         recover, sweep, terms,
     },
-    process,
     store::LocalStore,
 };
 
@@ -156,24 +156,14 @@ fn record_of(pool: &Pool, seen: &WorktreeSeen, admin: &Path) -> Result<WorktreeR
     let head = pool.repository().head(&pool.git, admin)?;
     let first = git::first_commit(admin)?;
     let base = first.or(head.oid).ok_or("it has no commit")?;
-    let checkout = match head.branch {
-        Some(name) => Checkout::Branch { name, origin: BranchOrigin::Existing },
-        None => Checkout::Detached,
-    };
     let identity = fs::directory_identity(&path)?;
-    Ok(WorktreeRecord {
+    Ok(adopt::record_of_found(Found {
         id: seen.id,
         name: seen.name.clone(),
         path,
         admin: admin.to_owned(),
         identity,
-        state: WorktreeState::Creating,
         base,
-        target: None,
-        checkout,
-        created_at: Pool::now(),
-        keep_until: None,
-        doubt: None,
-        boot_id: process::boot_id().unwrap_or_default(),
-    })
+        branch: head.branch,
+    }))
 }

@@ -37,7 +37,7 @@ pub(super) fn snapshot(pool: &Pool) -> Result<ReconcileSnapshot, ReconcileError>
         }
     }
     for (admin, facts) in &admins {
-        let Some(id) = id_of(facts).filter(|id| !known.iter().any(|record| record.id == *id)) else {
+        let Some(id) = facts.worktree_id().filter(|id| !known.iter().any(|record| record.id == *id)) else {
             continue;
         };
         worktrees.extend(look_at_lost(pool, store.as_ref(), id, admin, facts, Standing::Outside)?);
@@ -56,7 +56,7 @@ pub(in crate::ops) fn again(
         Some(record) if record.state != WorktreeState::Gone => {
             look_at(pool, store, &record, &marked(pool)?, Standing::HoldsLock).map(Some)
         }
-        _ => match marked(pool)?.iter().find(|(_, facts)| id_of(facts) == Some(id)) {
+        _ => match marked(pool)?.iter().find(|(_, facts)| facts.worktree_id() == Some(id)) {
             Some((admin, facts)) => look_at_lost(pool, Some(store), id, admin, facts, Standing::HoldsLock),
             None => Ok(None),
         },
@@ -94,10 +94,6 @@ fn marked(pool: &Pool) -> Result<Vec<Marked>, ReconcileError> {
     git::marked_admins(pool.repository()).map_err(|source| ReconcileError::Io { path: path(), source })
 }
 
-fn id_of(facts: &AdminFacts) -> Option<WorktreeId> {
-    facts.identity_token.as_ref()?.to_str().ok()?.parse().ok()
-}
-
 /// Looks at a worktree that is on record.
 fn look_at(
     pool: &Pool,
@@ -125,7 +121,7 @@ type Registered = (RegistrationSeen, Option<PathBuf>, Option<PathBuf>);
 
 /// What git knows of a record, its administrative directory, and the root that this one names.
 fn registration_of(pool: &Pool, record: &WorktreeRecord, admins: &[Marked]) -> Registered {
-    let Some((admin, facts)) = admins.iter().find(|(_, facts)| id_of(facts) == Some(record.id)) else {
+    let Some((admin, facts)) = admins.iter().find(|(_, facts)| facts.worktree_id() == Some(record.id)) else {
         let taken = record.admin.symlink_metadata().is_ok();
         let seen = if taken { RegistrationSeen::Foreign } else { RegistrationSeen::Absent };
         return (seen, None, None);
