@@ -7,6 +7,22 @@ use windrow_model as model;
 
 use super::{Bytes, Time};
 
+/// What became of a step of a plan.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Fate {
+    /// It was done.
+    Done {
+        /// What was done, for people.
+        detail: String,
+    },
+    /// It was not done.
+    Left {
+        /// Why not, for people.
+        detail: String,
+    },
+}
+
 /// A process that uses a worktree.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Occupant {

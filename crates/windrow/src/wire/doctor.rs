@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use windrow_core::ops::{self, Cured, FindingSubject};
 
-use super::V1;
+use super::{V1, answer::Fate};
 
 /// Everything that was looked at, what is fine included (`doctor`).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -40,22 +40,6 @@ enum Severity {
     Note,
     /// Something has to be done.
     Problem,
-}
-
-/// What became of a cure.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Fate {
-    /// It was done.
-    Done {
-        /// What was done, for people.
-        detail: String,
-    },
-    /// It was not done.
-    Left {
-        /// Why not, for people.
-        detail: String,
-    },
 }
 
 impl DoctorDocument {

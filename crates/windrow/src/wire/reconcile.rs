@@ -8,7 +8,7 @@ use windrow_model::{
     RegistrationSeen, UseSeen,
 };
 
-use super::{Bytes, V1};
+use super::{Bytes, V1, answer::Fate};
 
 /// What differs between records and disk, and what is done about it (`reconcile`).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -76,22 +76,6 @@ struct ReconciledWorktree {
     reason: Option<&'static str>,
     /// What became of it; null when nothing was to be done.
     fate: Option<Fate>,
-}
-
-/// What became of a step.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Fate {
-    /// It was done.
-    Done {
-        /// What was done, for people.
-        detail: String,
-    },
-    /// It was not done.
-    Left {
-        /// Why not, for people.
-        detail: String,
-    },
 }
 
 impl Fate {
