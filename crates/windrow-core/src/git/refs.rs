@@ -30,6 +30,12 @@ impl RefError {
             Self::Git(_) => false,
         }
     }
+
+    /// Tells whether a ref that was to be somewhere is somewhere else by now, or gone.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        matches!(self, Self::Conflict { expected: Expect::Is(_), .. })
+    }
 }
 
 /// One change of a transaction. A change to what is expected already only verifies.

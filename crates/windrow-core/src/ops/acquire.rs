@@ -8,7 +8,7 @@
 //! See [`super::create`]. A lease exists from the claim on, so that a key or a branch is never promised twice.
 
 use windrow_model::{
-    CarriedFile, Fingerprint, Holder, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState,
+    CarriedFile, Fingerprint, LeaseId, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState,
 };
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
     pool::{Pool, WorktreeLock},
     recover::{self, Spare},
     request::AcquireRequest,
-    resume::{self, Resumed},
+    resume::{self, Held, Resumed},
     session, sweep, variables, version,
 };
 use crate::{
@@ -74,33 +74,56 @@ fn give<'p>(
     let mut store = pool.store()?;
     version::require(pool, &mut store)?;
     session::require(&store, &holder)?;
-    recover::before(pool, &mut store, &Spare::of(request), observer)?;
-    if let Some(resumed) = resume::try_resume(pool, &mut store, request, &holder)? {
-        return finish_resumed(pool, request, holder, resumed, &mut store, observer, finish);
+    let mut planned = 0;
+    loop {
+        recover::before(pool, &mut store, &Spare::of(request), observer)?;
+        let seen = last_lease(&store, request)?;
+        let continued = match resume::try_resume(pool, &mut store, request, &holder)? {
+            Some(Resumed::Lease(resumed)) => return Ok(hand_back(pool, *resumed)),
+            Some(Resumed::Branch(continued)) => Some(continued),
+            None => None,
+        };
+        planned += 1;
+        let made = Plan::resolve(pool, request, holder.clone(), continued, seen)
+            .and_then(|plan| make_new(pool, &mut store, request, plan, observer, finish));
+        match made {
+            Err(error) if planned < PLANS && is_overtaken(&store, request, seen, &error)? => {}
+            made => return made,
+        }
     }
-    let plan = Plan::resolve(pool, request, holder, None)?;
-    make_new(pool, &mut store, request, plan, observer, finish)
 }
 
-fn finish_resumed<'p>(
-    pool: &'p Pool,
+/// How often a plan is made anew when others were faster, before the caller is told so.
+const PLANS: u32 = 8;
+
+/// Tells whether somebody else used the same key or moved the branch while we planned and waited; what the key or the branch
+/// stands for has to be looked up again then.
+fn is_overtaken(
+    store: &LocalStore,
     request: &AcquireRequest,
-    holder: Holder,
-    resumed: Resumed,
-    store: &mut LocalStore,
-    observer: &mut dyn Observer,
-    finish: Finish<'_>,
-) -> Result<Lease<'p>, AcquireError> {
-    match resumed {
-        Resumed::Lease { worktree, lease, provenance, lock } => {
-            let leased = describe(pool, *worktree, *lease, provenance, CarrySummary::default(), Vec::new());
-            Ok(Lease::new(pool, leased, lock))
+    seen: Option<LeaseId>,
+    error: &AcquireError,
+) -> Result<bool, StateError> {
+    Ok(match error {
+        AcquireError::KeyHeld { .. } => true,
+        AcquireError::BranchInUse { .. } => last_lease(store, request)? != seen,
+        AcquireError::Create { source, .. } => {
+            matches!(&**source, CreateError::Branch { source, .. } if source.moved())
         }
-        Resumed::Branch(continued) => {
-            let plan = Plan::resolve(pool, request, holder, Some(continued))?;
-            make_new(pool, store, request, plan, observer, finish)
-        }
-    }
+        _ => false,
+    })
+}
+
+/// The lease that the key was last used for.
+fn last_lease(store: &LocalStore, request: &AcquireRequest) -> Result<Option<LeaseId>, StateError> {
+    let last = request.key.as_ref().map(|key| store.last_lease_with_key(key)).transpose()?;
+    Ok(last.flatten().map(|lease| lease.id))
+}
+
+fn hand_back(pool: &Pool, resumed: Held) -> Lease<'_> {
+    let Held { worktree, lease, provenance, lock } = resumed;
+    let leased = describe(pool, worktree, lease, provenance, CarrySummary::default(), Vec::new());
+    Lease::new(pool, leased, lock)
 }
 
 /// How often a new name is invented when a branch of a former worktree already has the first.

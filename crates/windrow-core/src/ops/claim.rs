@@ -66,7 +66,7 @@ pub(super) fn claim(
         Ok(checkout) => checkout,
         Err(error) => return Ok(Claim::Taken(error)),
     };
-    if let Some(taken) = obstacle(tx, request, &checkout)? {
+    if let Some(taken) = obstacle(tx, request, plan, &checkout)? {
         return Ok(Claim::Taken(taken));
     }
     let lock =
@@ -81,16 +81,18 @@ pub(super) fn claim(
     Ok(Claim::Made(Box::new(Claimed { worktree, lease, lock, notice: place.notice })))
 }
 
-/// Looks whether somebody else has the key or the branch, before anything is written.
+/// Looks whether somebody else has the branch or used the key since `plan` was made, before anything is written.
 fn obstacle(
     tx: &Tx<'_>,
     request: &AcquireRequest,
+    plan: &Plan,
     checkout: &Checkout,
 ) -> Result<Option<AcquireError>, StateError> {
     if let Some(key) = &request.key
-        && let Some(lease) = tx.live_lease_with_key(key)?
+        && let Some(last) = tx.last_lease_with_key(key)?
+        && Some(last.id) != plan.last_lease
     {
-        let holder = liveness::name_holder(&lease.holder);
+        let holder = liveness::name_holder(&last.holder);
         return Ok(Some(AcquireError::KeyHeld { key: key.clone(), holder }));
     }
     let Some(branch) = checkout.branch() else { return Ok(None) };

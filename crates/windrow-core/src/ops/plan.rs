@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use windrow_model::{BranchName, BranchOrigin, Checkout, Holder};
+use windrow_model::{BranchName, BranchOrigin, Checkout, Holder, LeaseId};
 
 use super::{
     create::Wanted,
@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub(super) expires_at: Option<Timestamp>,
     pub(super) keep: Option<Duration>,
     pub(super) wanted: Wanted,
+    /// The lease that the key was last used for when this was planned.
+    pub(super) last_lease: Option<LeaseId>,
 }
 
 /// What HEAD of the worktree will be.
@@ -42,6 +44,7 @@ impl Plan {
         request: &AcquireRequest,
         holder: Holder,
         continued: Option<Continued>,
+        last_lease: Option<LeaseId>,
     ) -> Result<Self, AcquireError> {
         let (base, branch) = match (continued, &request.branch) {
             (Some(former), _) => {
@@ -61,7 +64,7 @@ impl Plan {
             CarryRequest::Configured => Wanted::Everything,
             CarryRequest::Nothing => Wanted::TreeOnly,
         };
-        Ok(Self { holder, base, branch, expires_at, keep, wanted })
+        Ok(Self { holder, base, branch, expires_at, keep, wanted, last_lease })
     }
 }
 

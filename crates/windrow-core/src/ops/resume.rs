@@ -20,18 +20,21 @@ use crate::{git, process, store::LocalStore};
 /// What a caller gets back.
 pub(super) enum Resumed {
     /// A worktree that is in place.
-    Lease {
-        /// The worktree.
-        worktree: Box<WorktreeRecord>,
-        /// Its lease, old or new.
-        lease: Box<LeaseRecord>,
-        /// How it came about.
-        provenance: Provenance,
-        /// The right to work on it, unless its own command has it.
-        lock: Option<WorktreeLock>,
-    },
+    Lease(Box<Held>),
     /// A new worktree is due, on this branch.
     Branch(Continued),
+}
+
+/// A worktree that is in place.
+pub(super) struct Held {
+    /// The worktree.
+    pub(super) worktree: WorktreeRecord,
+    /// Its lease, old or new.
+    pub(super) lease: LeaseRecord,
+    /// How it came about.
+    pub(super) provenance: Provenance,
+    /// The right to work on it, unless its own command has it.
+    pub(super) lock: Option<WorktreeLock>,
 }
 
 /// The branch of a worktree that is gone, on which its key goes on.
@@ -149,12 +152,7 @@ fn same(
         return Err(refuse(request, &worktree, None));
     }
     let lock = pool.lock_worktree(&worktree.id)?;
-    Ok(Resumed::Lease {
-        worktree: Box::new(worktree),
-        lease: Box::new(lease),
-        provenance: Provenance::Same,
-        lock,
-    })
+    Ok(Resumed::Lease(Box::new(Held { worktree, lease, provenance: Provenance::Same, lock })))
 }
 
 fn reattach(
@@ -187,12 +185,12 @@ fn reattach(
     let lease = lease.ok_or_else(|| refuse_late(request, &worktree))?;
     worktree.state = WorktreeState::Leased;
     worktree.keep_until = None;
-    Ok(Resumed::Lease {
-        worktree: Box::new(worktree),
-        lease: Box::new(lease),
+    Ok(Resumed::Lease(Box::new(Held {
+        worktree,
+        lease,
         provenance: Provenance::Reattached,
         lock: Some(lock),
-    })
+    })))
 }
 
 /// Gives a dead holder's worktree to the caller, files untouched, once nothing of the dead holder runs in it any more.
@@ -228,7 +226,7 @@ fn take_over(
     let fence = fence.ok_or_else(|| refuse_late(request, &worktree))?;
     let lease = LeaseRecord { holder: holder.clone(), fence, expires_at, reaper: None, ..lease };
     let provenance = Provenance::TakenOver;
-    Ok(Resumed::Lease { worktree: Box::new(worktree), lease: Box::new(lease), provenance, lock: Some(lock) })
+    Ok(Resumed::Lease(Box::new(Held { worktree, lease, provenance, lock: Some(lock) })))
 }
 
 /// The refusal of a caller who lost a race for a worktree that nobody held a moment ago.

@@ -181,6 +181,67 @@ fn a_kept_worktree_takes_a_place_and_can_be_taken_up_in_a_full_pool() {
     assert_eq!(again["provenance"], "reattached");
 }
 
+/// A pool of two that is full, and somebody in line for a key that was released; another caller, who has more room, took that
+/// key up meanwhile and committed.
+fn overtaken(repo: &TestRepo) -> (Running, Lease) {
+    let (two, more) = (["--config", "pool.max_worktrees=2"], ["--config", "pool.max_worktrees=9"]);
+    acquire(repo, &["--key", "T-1"]);
+    windrow(repo, &["release", "--key", "T-1"]);
+    for name in ["fern", "sage"] {
+        acquire(repo, &["--name", name]);
+    }
+    let waiter = repo.windrow(two).args(["acquire", "--json", "--key", "T-1", "--wait", "1m"]).spawn();
+    poll_until(SOON, "a place in line", || String::from_utf8_lossy(&waiter.stderr()).contains("waiting"));
+    let other = acquire(repo, &[&more, ["--name", "moss", "--key", "T-1"].as_slice()].concat());
+    other.write("work", "of the other");
+    repo.commit_in(&other.path, "Other");
+    (waiter, other)
+}
+
+fn make_room(repo: &TestRepo) {
+    for name in ["fern", "sage"] {
+        windrow(repo, &["release", name]);
+    }
+}
+
+#[test]
+fn who_waited_while_its_key_was_used_goes_on_where_that_ended() {
+    let repo = repository();
+    let (waiter, other) = overtaken(&repo);
+    windrow(&repo, &["release", "moss"]);
+    make_room(&repo);
+    let lease = Lease::of(&waiter.wait().assert_success().json());
+    assert_eq!((&lease.branch, &lease.provenance[..]), (&other.branch, "created"));
+    assert_eq!(fs::read_to_string(lease.path.join("work")).unwrap(), "of the other");
+    assert_eq!(repo.git_in(&lease.path, ["status", "--porcelain"]), "");
+}
+
+#[test]
+fn who_waited_while_its_key_was_kept_gets_what_was_kept() {
+    let repo = repository();
+    let (waiter, other) = overtaken(&repo);
+    other.write("more", "unsaved");
+    windrow(&repo, &["release", "moss", "--keep", "1h"]);
+    make_room(&repo);
+    let lease = Lease::of(&waiter.wait().assert_success().json());
+    assert_eq!((&lease.path, &lease.provenance[..]), (&other.path, "reattached"));
+    assert_eq!(fs::read_to_string(lease.path.join("more")).unwrap(), "unsaved");
+}
+
+#[test]
+fn who_waited_while_its_key_was_taken_is_told_to_try_again() {
+    let repo = repository();
+    let me = holder(&repo);
+    let (waiter, _) = overtaken(&repo);
+    windrow(&repo, &["release", "moss"]);
+    let more = ["--config", "pool.max_worktrees=9"];
+    acquire(&repo, &[&more, ["--key", "T-1", "--pid", &me.pid().to_string()].as_slice()].concat());
+    make_room(&repo);
+    let error = waiter.wait().assert_code(75).json()["error"].clone();
+    assert!(error["retryable"].as_bool().unwrap(), "{error}");
+    assert!(error["message"].as_str().unwrap().contains(&me.pid().to_string()), "{error}");
+}
+
 #[test]
 fn those_who_wait_are_served_in_the_order_in_which_they_came() {
     let repo = repository();

@@ -30,7 +30,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     #[track_caller]
-    fn of(document: &Value) -> Self {
+    pub(crate) fn of(document: &Value) -> Self {
         let lease = &document["lease"];
         Self {
             name: text(&lease["name"]),
