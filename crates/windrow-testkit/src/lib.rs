@@ -64,7 +64,7 @@ pub use surroundings::Surroundings;
 #[cfg(target_os = "linux")]
 pub use sweep::{Backend, Mode, Scenario, Sweep, Tally, Violation};
 #[cfg(target_os = "linux")]
-pub use trace::{Effect, Errno, Point, Side, Strike, Traced, Watch, can_inject_errors, trace};
+pub use trace::{Effect, Errno, Point, Side, Strike, Traced, Watch, can_inject_errors, trace, trace_until};
 pub use zoo::{Creature, zoo};
 
 /// Says on standard error that a test, or a part of one, did not run, and why.

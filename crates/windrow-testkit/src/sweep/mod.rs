@@ -198,6 +198,8 @@ impl Sweep {
                     let able = changes.iter().filter(|point| point.can_fail_with(error));
                     all.extend(able.map(|point| Planned::kill(point.number, Effect::Fail(error))));
                 }
+                // Whoever leaves some out leaves out an error at each call rather than a call.
+                all.sort_by_key(|planned| planned.strike.at);
                 let made = self.count(scene, Watch::Descriptors);
                 all.extend(made.iter().map(|point| Planned {
                     watch: Watch::Descriptors,

@@ -8,17 +8,20 @@ use crate::TestRepo;
 
 /// Does everything an agent may leave behind, and writes down outside of the worktree what is done.
 ///
-/// `$0` is the diary, `$1` distinguishes this work from all other.
+/// `$0` is the diary, `$1` distinguishes this work from all other. What its own commands complain of goes beside the diary, and what
+/// they claim without having done it is not noted: `git add` may pass over a file that it cannot look for.
 pub(super) const AGENT: &str = r#"set -e
 noted() { echo "$*" >> "$diary"; }
-diary=$0; mark=$1; noted began
+diary=$0; mark=$1; exec 2>>"$diary.said"; noted began
 mkdir notes
 printf 'committed %s\n' "$mark" > committed.txt
 git add committed.txt
 git commit --quiet --message "Work $mark"
-noted head "$(git rev-parse HEAD)"
+head=$(git rev-parse HEAD)
+noted head "$head"
 printf 'staged %s\n' "$mark" > staged.txt
 git add staged.txt
+test "$(git show :staged.txt)" = "staged $mark"
 noted file staged.txt staged
 printf 'changed %s\n' "$mark" > README.md
 noted file README.md changed

@@ -122,6 +122,11 @@ pub(super) struct Counted {
     pub(super) paths: Vec<PathBuf>,
 }
 
+/// The numbers of all calls that may count.
+pub(super) fn numbers() -> Vec<libc::c_long> {
+    EVERYWHERE.iter().chain(HERE).map(|known| known.number).collect()
+}
+
 /// Tells whether the call that a stopped task begins counts.
 pub(super) fn counted(
     task: Pid,

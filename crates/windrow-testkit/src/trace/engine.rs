@@ -1,7 +1,7 @@
 //! The loop that stops and resumes the tasks of a tree.
 //!
-//! *Source*: ptrace(2). A task stops at the beginning and at the end of every system call; a new one begins with a SIGSTOP that
-//! belongs to tracing and not to it.
+//! *Source*: ptrace(2), seccomp(2). A task stops at the beginning of the calls that a filter names, and at the end of those that
+//! something is due for; a new one begins with a SIGSTOP that belongs to tracing and not to it.
 
 use std::collections::HashMap;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -11,7 +11,7 @@ use std::process::{Command, ExitStatus};
 use nix::{
     errno::Errno,
     sys::{
-        ptrace::{self, Options},
+        ptrace::{self, Event, Options},
         signal::{Signal, kill},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
@@ -19,7 +19,7 @@ use nix::{
 };
 
 use super::{
-    Effect, Point, Side, Strike, Watch, calls, memory, registers,
+    Aim, Effect, Point, Side, Watch, calls, filter, memory, registers,
     watchdog::{Flock, Watchdog},
 };
 use crate::Invocation;
@@ -34,18 +34,13 @@ pub(super) struct Ended {
 }
 
 /// Starts the program, and stays with it until nothing of its tree is left.
-pub(super) fn run(
-    mut command: Command,
-    invocation: &Invocation,
-    watch: Watch,
-    strike: Option<Strike>,
-) -> Ended {
+pub(super) fn run(mut command: Command, invocation: &Invocation, watch: Watch, aim: Aim<'_>) -> Ended {
     let program = spawn(&mut command);
     let mut engine = Engine {
         program,
         territory: invocation.territory(),
         watch,
-        strike,
+        aim,
         tasks: HashMap::new(),
         watchdog: Watchdog::new(invocation.time()),
         doom: Doom::Lives,
@@ -64,6 +59,7 @@ pub(super) fn run(
         | Options::PTRACE_O_TRACECLONE
         | Options::PTRACE_O_TRACEEXEC
         | Options::PTRACE_O_EXITKILL
+        | Options::PTRACE_O_TRACESECCOMP
         | Options::PTRACE_O_TRACESYSGOOD;
     ptrace::setoptions(program, options).expect("a stopped child takes options");
     engine.know(program);
@@ -77,8 +73,14 @@ pub(super) fn run(
 #[expect(unsafe_code, reason = "only the child itself can ask to be traced")]
 #[expect(clippy::zombie_processes, reason = "this room waits for all of the tree itself")]
 fn spawn(command: &mut Command) -> Pid {
-    // SAFETY: the closure runs between fork and exec and makes one system call, which allocates nothing and takes no lock.
-    unsafe { command.pre_exec(|| ptrace::traceme().map_err(Into::into)) };
+    let filter = filter::stopping_at(&calls::numbers());
+    // SAFETY: the closure runs between fork and exec and makes three system calls, which allocate nothing and take no lock.
+    unsafe {
+        command.pre_exec(move || {
+            ptrace::traceme()?;
+            filter::install(&filter)
+        });
+    };
     let child = command.spawn().expect("the traced program can be started");
     Pid::from_raw(child.id().try_into().expect("a process number"))
 }
@@ -86,9 +88,7 @@ fn spawn(command: &mut Command) -> Pid {
 /// What is known of one task.
 #[derive(Debug, Default)]
 struct Task {
-    /// Between the beginning and the end of a call.
-    inside: bool,
-    /// What happens when the call ends.
+    /// What happens when the call ends that it is in.
     due: Option<Effect>,
 }
 
@@ -103,7 +103,7 @@ struct Engine<'a> {
     program: Pid,
     territory: &'a Path,
     watch: Watch,
-    strike: Option<Strike>,
+    aim: Aim<'a>,
     tasks: HashMap<Pid, Task>,
     watchdog: Watchdog,
     doom: Doom,
@@ -129,7 +129,10 @@ impl Engine<'_> {
         match status {
             WaitStatus::Exited(task, code) => self.forget(task, ExitStatus::from_raw(code << 8)),
             WaitStatus::Signaled(task, signal, _) => self.forget(task, ExitStatus::from_raw(signal as i32)),
-            WaitStatus::PtraceSyscall(task) => self.on_call(task),
+            WaitStatus::PtraceEvent(task, _, event) if event == Event::PTRACE_EVENT_SECCOMP as i32 => {
+                self.on_begin(task)
+            }
+            WaitStatus::PtraceSyscall(task) => self.on_end(task),
             WaitStatus::PtraceEvent(task, ..) => self.resume(task, None),
             WaitStatus::Stopped(task, signal) => {
                 let first = self.know(task);
@@ -163,30 +166,26 @@ impl Engine<'_> {
             // One that was born while the others were killed.
             let _ = kill(task, Signal::SIGKILL);
         }
-        let waiting = self.tasks.get(&task).is_some_and(|task| task.inside || task.due.is_some());
-        // After the strike nothing is counted, so nobody has to stop for it.
-        let resumed = if self.struck.is_some() && !waiting {
-            ptrace::cont(task, signal)
-        } else {
-            ptrace::syscall(task, signal)
-        };
+        let due = self.tasks.get(&task).is_some_and(|task| task.due.is_some());
+        let resumed = if due { ptrace::syscall(task, signal) } else { ptrace::cont(task, signal) };
         // A task that was killed meanwhile cannot be resumed; its end is reported next.
         assert!(matches!(resumed, Ok(()) | Err(Errno::ESRCH)), "a task cannot be resumed: {resumed:?}");
     }
 
-    fn on_call(&mut self, task: Pid) {
+    fn on_begin(&mut self, task: Pid) {
         self.know(task);
-        let known = self.tasks.entry(task).or_default();
-        known.inside = !known.inside;
-        if known.inside {
-            self.on_begin(task);
-        } else if let Some(effect) = known.due.take() {
+        self.count(task);
+        self.resume(task, None);
+    }
+
+    fn on_end(&mut self, task: Pid) {
+        if let Some(effect) = self.tasks.entry(task).or_default().due.take() {
             self.take_effect(task, effect);
         }
         self.resume(task, None);
     }
 
-    fn on_begin(&mut self, task: Pid) {
+    fn count(&mut self, task: Pid) {
         if self.struck.is_some() || self.doom == Doom::Dies {
             return;
         }
@@ -196,15 +195,15 @@ impl Engine<'_> {
         let program = memory::name(task);
         let point = Point { number, call: counted.name, paths: counted.paths, program };
         self.points.push(point.clone());
-        let Some(strike) = self.strike.filter(|strike| strike.at == number) else { return };
-        match strike.effect {
-            Effect::Fail(error) if !point.can_fail_with(error) => return,
-            Effect::Fail(_) => {
+        match self.aim.at(&point) {
+            None => return,
+            Some((Effect::Fail(error), _)) if !point.can_fail_with(error) => return,
+            Some((effect @ Effect::Fail(_), _)) => {
                 registers::skip(task).expect("a stopped task takes registers");
-                self.later(task, strike.effect);
+                self.later(task, effect);
             }
-            _ if strike.side == Side::After => self.later(task, strike.effect),
-            effect => self.take_effect(task, effect),
+            Some((effect, Side::After)) => self.later(task, effect),
+            Some((effect, Side::Before)) => self.take_effect(task, effect),
         }
         self.struck = Some(point);
     }

@@ -11,6 +11,7 @@
 
 mod calls;
 mod engine;
+mod filter;
 mod memory;
 mod registers;
 mod watchdog;
@@ -116,8 +117,45 @@ pub struct Traced {
 /// Panics when the program cannot be started or traced.
 #[track_caller]
 pub fn trace(invocation: &Invocation, watch: Watch, strike: Option<Strike>) -> Traced {
+    aimed(invocation, watch, strike.map_or(Aim::Nowhere, Aim::Number))
+}
+
+/// Runs a program like [`trace`] and strikes before the first counted call that `is_it`.
+///
+/// # Panics
+///
+/// Panics when the program cannot be started or traced.
+#[track_caller]
+pub fn trace_until(
+    invocation: &Invocation,
+    watch: Watch,
+    effect: Effect,
+    is_it: &(dyn Fn(&Point) -> bool + Sync),
+) -> Traced {
+    aimed(invocation, watch, Aim::First(effect, is_it))
+}
+
+/// Where a strike falls.
+#[derive(Clone, Copy)]
+enum Aim<'a> {
+    Nowhere,
+    Number(Strike),
+    First(Effect, &'a (dyn Fn(&Point) -> bool + Sync)),
+}
+
+impl Aim<'_> {
+    fn at(&self, point: &Point) -> Option<(Effect, Side)> {
+        match *self {
+            Self::Number(strike) if strike.at == point.number => Some((strike.effect, strike.side)),
+            Self::First(effect, is_it) if is_it(point) => Some((effect, Side::Before)),
+            _ => None,
+        }
+    }
+}
+
+fn aimed(invocation: &Invocation, watch: Watch, aim: Aim<'_>) -> Traced {
     thread::scope(|scope| {
-        let traced = scope.spawn(|| run(invocation, watch, strike)).join();
+        let traced = scope.spawn(|| run(invocation, watch, aim)).join();
         traced.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -127,7 +165,7 @@ pub fn can_inject_errors() -> bool {
     registers::CAN_REPLACE
 }
 
-fn run(invocation: &Invocation, watch: Watch, strike: Option<Strike>) -> Traced {
+fn run(invocation: &Invocation, watch: Watch, aim: Aim<'_>) -> Traced {
     // Nameless files outside the surroundings: output is neither counted, nor can a survivor keep it open.
     let [mut stdout, mut stderr] =
         [(); 2].map(|()| tempfile::tempfile().expect("a temporary file can be made"));
@@ -135,7 +173,7 @@ fn run(invocation: &Invocation, watch: Watch, strike: Option<Strike>) -> Traced 
     command
         .stdout(stdout.try_clone().expect("a descriptor"))
         .stderr(stderr.try_clone().expect("a descriptor"));
-    let ended = engine::run(command, invocation, watch, strike);
+    let ended = engine::run(command, invocation, watch, aim);
     let read = |file: &mut std::fs::File| {
         let mut bytes = Vec::new();
         file.rewind().and_then(|()| file.read_to_end(&mut bytes)).expect("our own file can be read");
