@@ -144,6 +144,28 @@ pub struct GitOutput {
     pub stderr: String,
 }
 
+/// How git's warnings of errors end that say nothing of the file: git takes it for absent then and goes on.
+///
+/// *Source*: errno(3), as glibc and the BSDs say them in the C locale; `access_error_is_ok` and `warn_on_fopen_errors` in git's
+/// wrapper.c, which leave everything but ENOENT, ENOTDIR and EACCES to a warning.
+const PASSING: [&str; 5] = [
+    ": Too many open files",
+    ": Too many open files in system",
+    ": Cannot allocate memory",
+    ": Input/output error",
+    ": Interrupted system call",
+];
+
+impl GitOutput {
+    /// What it said of an error that it went on after with an answer, which cannot be believed then: a configuration that cannot be
+    /// opened makes git take one kind of repository for another.
+    fn overlooked(&self) -> Option<&str> {
+        let answered = matches!(self.status, Some(0 | 1));
+        let passing = |line: &&str| PASSING.iter().any(|end| line.trim_end().ends_with(end));
+        self.stderr.lines().find(passing).filter(|_| answered)
+    }
+}
+
 impl Call<'_> {
     /// Adds one argument.
     #[must_use]
@@ -275,11 +297,15 @@ impl Call<'_> {
             child.wait_with_output()
         });
         let output = finished.map_err(|source| self.not_started(source))?;
-        Ok(GitOutput {
+        let output = GitOutput {
             status: output.status.code(),
             stdout: output.stdout,
             stderr: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
-        })
+        };
+        match output.overlooked() {
+            Some(said) => Err(GitError::Unreliable { verb: self.verb(), said: said.to_owned() }),
+            None => Ok(output),
+        }
     }
 
     /// The failure that an output which is no success stands for.
@@ -347,7 +373,7 @@ pub struct GitFailure {
     pub cwd: PathBuf,
     /// The exit status; `None` when a signal ended it.
     pub status: Option<i32>,
-    /// What it said, for people only: never decide by it.
+    /// What it said, for people only: never decide by it what is there.
     pub stderr: String,
 }
 
@@ -387,6 +413,14 @@ pub enum GitError {
     Waits {
         /// What lies where git looks for a file of its own.
         path: PathBuf,
+    },
+    /// It gave an answer although it had met an error that it only warned of.
+    #[error("`git {verb}` went on after an error, so its answer counts for nothing: {said}")]
+    Unreliable {
+        /// The verb.
+        verb: String,
+        /// What it said.
+        said: String,
     },
     /// It printed something that its manual does not promise.
     #[error("`git {verb}` gave an answer that cannot be read: {what}")]

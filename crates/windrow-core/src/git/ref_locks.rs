@@ -8,7 +8,8 @@
 //! So a note that can be locked is one whose writers are dead.
 //!
 //! # Crash safety
-//! The note is there before git makes its first lock file and goes when git has ended by itself.
+//! The note is there before git makes its first lock file and goes when git has ended by itself and left none: a git that is
+//! refused the removal of its lock leaves it too.
 
 use std::{
     collections::BTreeSet,
@@ -48,6 +49,16 @@ impl Note {
     /// A descriptor that keeps the note locked.
     pub(super) fn held_by(&self) -> io::Result<File> {
         self.file.try_clone()
+    }
+
+    /// Tells whether there are locks on these refs that are not older than the note: those of a git that could not remove its
+    /// own, or of another one that is at work.
+    pub(super) fn finds_locks(&self, repo: &Repository, names: &[&str]) -> bool {
+        let names: Vec<String> = names.iter().copied().map(str::to_owned).collect();
+        let found = self.file.metadata().and_then(|facts| ref_locks(repo, &names, born(&facts)?));
+        found
+            .inspect_err(|error| tracing::debug!(%error, "locks on refs cannot be looked for"))
+            .is_ok_and(|locks| !locks.is_empty())
     }
 
     /// Takes the note back: git has ended by itself and removed its locks.

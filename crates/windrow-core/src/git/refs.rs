@@ -121,14 +121,14 @@ pub fn pack_ref(git: &Git, repo: &Repository, name: &str) -> Result<(), GitError
     }
 }
 
-/// Runs a change with a note of it, which stays when git was killed.
+/// Runs a change with a note of it, which stays when git was killed or locks are left.
 fn run_noted(repo: &Repository, names: &[&str], call: Call<'_>) -> Result<(), GitError> {
     let note = Note::begin(repo, names);
     let held = note.as_ref().and_then(|note| note.held_by().ok());
     let call = held.map_or(call.clone(), |held| call.output_to(held));
     let output = call.output();
     let killed = output.as_ref().is_ok_and(|output| output.status.is_none());
-    if let Some(note) = note.filter(|_| !killed) {
+    if let Some(note) = note.filter(|note| !killed && !note.finds_locks(repo, names)) {
         note.done();
     }
     let output = output?;

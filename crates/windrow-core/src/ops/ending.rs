@@ -227,7 +227,9 @@ fn remove(
     let _lock = pool.lock_repository()?;
     let branch = dispose_of_branch(pool, worktree, tip);
     if matches!(present, Presence::Whole | Presence::Registration) {
-        pool.retire_admin(&worktree.admin).map_err(|error| Removal::Refused(chain(&error)))?;
+        // The files have left: what is recorded as being removed is finished by the next command.
+        pool.retire_admin(&worktree.admin)
+            .map_err(|source| StateError::Io { path: worktree.admin.clone(), source })?;
     }
     sync_removal(pool, worktree)?;
     Ok(branch)

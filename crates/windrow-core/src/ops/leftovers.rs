@@ -30,8 +30,10 @@ const META_FORGOT: &str = "forgot";
 pub(super) fn clear(pool: &Pool, store: &mut LocalStore) -> Result<(), StateError> {
     forget(store, Pool::now())?;
     let live = store.worktrees()?;
-    let cleared =
-        clear_logs(pool, &live).and_then(|()| clear_locks(pool, &live)).and_then(|()| clear_unfinished(pool));
+    let cleared = clear_logs(pool, &live)
+        .and_then(|()| clear_locks(pool, &live))
+        .and_then(|()| clear_excludes(pool, &live))
+        .and_then(|()| clear_unfinished(pool));
     if let Err(error) = cleared {
         tracing::debug!(%error, "leftovers stay");
     }
@@ -91,21 +93,32 @@ pub(super) fn remove_stale(_held: &WorktreeLock, path: &Path) -> io::Result<()> 
     }
 }
 
+/// What is ignored in a worktree that was never recorded, or is gone.
+fn clear_excludes(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
+    for path in older_than(&pool.excludes(), DAY)? {
+        let id = path.file_name().and_then(|name| name.to_str()?.parse::<WorktreeId>().ok());
+        if id.is_some_and(|id| !live.iter().any(|record| record.id == id)) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Administrative directories, copies of an index and archives that a crash cut short.
 fn clear_unfinished(pool: &Pool) -> io::Result<()> {
     if let Some(before) = SystemTime::now().checked_sub(DAY) {
         git::sweep_leftovers(pool.repository(), before)?;
     }
-    let retired = older_than(pool.state_dir(), DAY)?.into_iter();
-    for path in retired.filter(|path| is_retired(path)) {
-        fs::remove_dir_all(&path)?;
+    for path in older_than(pool.state_dir(), DAY)? {
+        match path.file_name().map(|name| name.to_string_lossy()) {
+            Some(name) if name.starts_with("old-") => fs::remove_dir_all(&path)?,
+            // Records that were made anew are there at once, or never.
+            Some(name) if name.contains(".db.new") => fs::remove_file(&path)?,
+            _ => {}
+        }
     }
     // Their writers hold them locked.
     files::remove_leftovers(&pool.rescues()).map(drop)
-}
-
-fn is_retired(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("old-"))
 }
 
 fn older_than(directory: &Path, age: Duration) -> io::Result<Vec<PathBuf>> {

@@ -271,12 +271,15 @@ impl Pool {
         Timestamp::now()
     }
 
-    /// Takes an administrative directory out of git's sight by one rename, then deletes it.
+    /// Takes an administrative directory out of git's sight by one rename, then deletes it; what cannot be deleted is left over.
     pub(super) fn retire_admin(&self, admin: &Path) -> io::Result<()> {
         let unique = uuid::Uuid::now_v7().simple().to_string();
         let aside = self.state_dir.join(format!("old-{unique}"));
         git::retire_admin(admin, &aside)?;
-        std::fs::remove_dir_all(&aside)
+        if let Err(error) = std::fs::remove_dir_all(&aside) {
+            tracing::debug!(%error, path = %aside.display(), "the rest of a registration stays for now");
+        }
+        Ok(())
     }
 
     /// A path of git's configuration, in which `~/` is the home directory.

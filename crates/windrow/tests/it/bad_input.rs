@@ -315,6 +315,20 @@ fn bad_input_no_git_or_a_useless_one() {
 }
 
 #[test]
+fn bad_input_a_git_that_goes_on_after_an_error_of_the_system() {
+    let repo = repo();
+    repo.write(".claude/notes.md", "carried");
+    // What the real one does when it may open no more files.
+    let script = "#!/bin/sh\nfor word; do test \"$word\" = ls-files && \
+                  echo >&2 \"warning: could not open directory '.': Too many open files\" && exit; done\n\
+                  PATH=${PATH#*:}\nexec git \"$@\"\n";
+    let bin = fake_git(&repo, script);
+    repo.windrow(["run", "--", "true"]).run().assert_success();
+    settle(&repo.root().join("repo.windrow"));
+    assert_undone(&repo, with_path(&repo, ["run", "--", "true"], &bin), 1, "Too many open files");
+}
+
+#[test]
 fn bad_input_not_a_repository() {
     let repo = repo();
     let plain = repo.root().join("home/plain");

@@ -1,6 +1,13 @@
 //! H33: death and errors at sampled system calls of every operation; `cargo xtask soak faults` strikes at all of them.
 
-use windrow_testkit::{Backend, Binary, Mode, Scenario, Sweep, Tally};
+use std::fs;
+
+use windrow_testkit::{
+    Backend, Binary, Effect, Errno, Mode, Outcome, Point, Scenario, Sweep, Tally, TestRepo, Watch,
+    trace_until,
+};
+
+use crate::pool::{acquire, nudge, repository, restore, state, windrow};
 
 /// Another seed strikes elsewhere.
 const SEED: u64 = 33;
@@ -82,4 +89,46 @@ fn h33_a_call_that_fails_is_an_error_and_loses_nothing() {
     }
     sweep(Scenario::Acquire, Backend::Files, Mode::Error, 4);
     sweep(Scenario::Release, Backend::Files, Mode::Error, 4);
+}
+
+/// Releases a worktree with work in it, whose first call that `is_it` fails with `error`.
+#[track_caller]
+fn release_failing(repo: &TestRepo, error: Errno, is_it: &(dyn Fn(&Point) -> bool + Sync)) -> Outcome {
+    acquire(repo, &["--name", "fern"]).write("work", "unsaved");
+    let release = repo.windrow(["release", "fern"]);
+    let traced = trace_until(&release, Watch::Changes, Effect::Fail(error), is_it);
+    assert!(traced.struck.is_some(), "the call was not made");
+    traced.outcome
+}
+
+fn is_of_retired(point: &Point, call: &str) -> bool {
+    point.call == call && point.paths.iter().any(|path| path.to_string_lossy().contains("/windrow/old-"))
+}
+
+#[test]
+fn h33_a_registration_that_cannot_be_removed_is_removed_by_the_next_command() {
+    if !windrow_testkit::can_inject_errors() {
+        return windrow_testkit::skipped("no errors can be injected on this architecture");
+    }
+    let repo = repository();
+    let released = release_failing(&repo, Errno::ENOSPC, &|point| is_of_retired(point, "renameat2"));
+    released.assert_code(1);
+    assert_eq!(state(&repo, "fern"), "removing");
+    nudge(&repo);
+    assert_eq!(state(&repo, "fern"), "gone");
+    assert_eq!(repo.git(["worktree", "list"]).lines().count(), 1);
+    assert_eq!(fs::read_to_string(restore(&repo, "fern").path.join("work")).unwrap(), "unsaved");
+}
+
+#[test]
+fn h33_the_rest_of_a_registration_that_cannot_be_deleted_is_no_reason_to_keep_the_worktree() {
+    if !windrow_testkit::can_inject_errors() {
+        return windrow_testkit::skipped("no errors can be injected on this architecture");
+    }
+    let repo = repository();
+    let released = release_failing(&repo, Errno::EIO, &|point| is_of_retired(point, "unlinkat"));
+    released.assert_success();
+    assert_eq!(state(&repo, "fern"), "gone");
+    windrow(&repo, &["doctor"]);
+    assert_eq!(repo.git(["worktree", "list"]).lines().count(), 1);
 }

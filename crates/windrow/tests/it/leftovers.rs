@@ -23,6 +23,9 @@ fn old_logs_locks_and_unfinished_directories_go() {
     put(&state.join("logs/live.log"), "of one that is there");
     put(&state.join("locks/0191f877e81372c080490fde8e8d7200.owner"), "");
     put(&state.join("locks/0191f877e81372c080490fde8e8d7201.owner"), "");
+    put(&state.join("excludes/0191f877e81372c080490fde8e8d7200"), "*.log");
+    put(&state.join("excludes/0191f877e81372c080490fde8e8d7201"), "*.log");
+    put(&state.join("state.db.new-journal"), "cut short");
     for directory in ["new-a", "old-a", "tmp-a", "old-young"] {
         fs::create_dir(state.join(directory)).unwrap();
     }
@@ -30,6 +33,8 @@ fn old_logs_locks_and_unfinished_directories_go() {
         "logs/gone.log",
         "logs/live.log",
         "locks/0191f877e81372c080490fde8e8d7200.owner",
+        "excludes/0191f877e81372c080490fde8e8d7200",
+        "state.db.new-journal",
         "new-a",
         "old-a",
         "tmp-a",
@@ -38,12 +43,24 @@ fn old_logs_locks_and_unfinished_directories_go() {
     }
     windrow(&repo, &["renew", "live"]);
     windrow(&repo, &["run", "--", "true"]);
-    for gone in ["logs/gone.log", "locks/0191f877e81372c080490fde8e8d7200.owner", "new-a", "old-a", "tmp-a"] {
+    for gone in [
+        "logs/gone.log",
+        "locks/0191f877e81372c080490fde8e8d7200.owner",
+        "excludes/0191f877e81372c080490fde8e8d7200",
+        "state.db.new-journal",
+        "new-a",
+        "old-a",
+        "tmp-a",
+    ] {
         assert!(!state.join(gone).exists(), "{gone} is still there");
     }
-    for stays in
-        ["logs/young.log", "logs/live.log", "locks/0191f877e81372c080490fde8e8d7201.owner", "old-young"]
-    {
+    for stays in [
+        "logs/young.log",
+        "logs/live.log",
+        "locks/0191f877e81372c080490fde8e8d7201.owner",
+        "excludes/0191f877e81372c080490fde8e8d7201",
+        "old-young",
+    ] {
         assert!(state.join(stays).exists(), "{stays} is gone");
     }
     assert!(live.path.join(".git").exists());
