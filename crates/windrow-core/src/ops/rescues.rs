@@ -1,7 +1,7 @@
 //! The rescues that are there: listing, dropping, expiring.
 
 use bstr::BString;
-use windrow_model::{EventKind, NewEvent, RescueId, RescueRecord};
+use windrow_model::{EventKind, NewEvent, Oid, RescueId, RescueRecord};
 
 use super::{
     error::{DropError, QueryError, StateError},
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     fs,
-    git::{self, Expect, Objects, RefChange},
+    git::{self, Expect, Objects, RefChange, RefError},
     store::{LocalStore, StoreError},
 };
 
@@ -134,12 +134,7 @@ pub(super) fn remove(pool: &Pool, store: &mut LocalStore, record: &RescueRecord)
     let begun = store.transaction(|tx| tx.set_meta(&dropping(&record.id), "begun"));
     begun.map_err(|error: StoreError| DropError::State(error.into()))?;
     if let Some(commit) = record.commit {
-        let name = rescue_ref(&record.id);
-        if git::read_ref(&pool.git, pool.repository(), &name).map_err(git::RefError::from)? == Some(commit) {
-            let change = RefChange { name, new: None, old: Expect::Is(commit) };
-            let _lock = pool.lock_repository()?;
-            git::update_refs(&pool.git, pool.repository(), &[change], "windrow: rescue dropped")?;
-        }
+        delete_ref(pool, &record.id, commit)?;
     }
     if let Some(archive) = &record.archive {
         match std::fs::remove_file(archive) {
@@ -154,6 +149,17 @@ pub(super) fn remove(pool: &Pool, store: &mut LocalStore, record: &RescueRecord)
         tx.delete_rescue(&record.id, Pool::now())
     });
     dropped.map_err(|error: StoreError| DropError::State(error.into()))
+}
+
+/// Git is not asked before whether the ref is there: a listing passes over a directory that cannot be opened.
+fn delete_ref(pool: &Pool, id: &RescueId, commit: Oid) -> Result<(), DropError> {
+    let change = RefChange { name: rescue_ref(id), new: None, old: Expect::Is(commit) };
+    let _lock = pool.lock_repository()?;
+    match git::update_refs(&pool.git, pool.repository(), &[change], "windrow: rescue dropped") {
+        // It went before, or somebody put something else there.
+        Err(RefError::Conflict { .. }) => Ok(()),
+        deleted => Ok(deleted?),
+    }
 }
 
 /// Drops rescues whose time is over, the oldest archives beyond the budget, and those that somebody began to drop.
