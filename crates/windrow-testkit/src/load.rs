@@ -1,11 +1,11 @@
 //! Many callers at once, with plain git at work beside them, and what they leave.
 
-use std::fs;
+use std::fs::{self, File};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -155,6 +155,25 @@ impl TestRepo {
         left
     }
 
+    /// Lets what a killed command left look old: by design it stays for a day. The next command that changes something removes it.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the system's clock is before 1971.
+    pub fn age_leftovers(&self) {
+        let state = self.git_dir().join("windrow");
+        let old = SystemTime::now().checked_sub(LONG_AGO).expect("an old system time");
+        for directory in [state.clone(), state.join("locks"), state.join("excludes"), state.join("rescue")] {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let records = name.to_string_lossy().starts_with("state.db") || name == "reserve";
+                let opened = (!records).then(|| File::open(entry.path()).ok()).flatten();
+                // It may have gone meanwhile; then it needs no age.
+                let _ = opened.map(|file| file.set_modified(old));
+            }
+        }
+    }
+
     /// Where the worktrees lie by default.
     fn pool(&self) -> PathBuf {
         let mut pool = self.path().as_os_str().to_owned();
@@ -162,6 +181,9 @@ impl TestRepo {
         pool.into()
     }
 }
+
+/// So long ago that nobody comes back for it.
+const LONG_AGO: Duration = Duration::from_secs(400 * 86_400);
 
 /// What the state directory holds when no worktree is there.
 const STATE: [&str; 8] =

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,9 +17,6 @@ const BOUND: Duration = Duration::from_secs(40);
 
 /// How long work in the background may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// So long ago that nobody comes back for it.
-const LONG_AGO: Duration = Duration::from_secs(400 * 86_400);
 
 /// Whether a worktree may be left in place with a doubt; what could not be read or written for a moment is reason enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +229,7 @@ impl Scene {
                 return Err(format!("a branch cannot be deleted: {deleted}"));
             }
         }
-        self.age();
+        self.repo.age_leftovers();
         self.nudge()?;
         self.repo.wait_for_sweepers();
         let expected = [self.repo.git_dir().join("worktrees/foreign"), pool(&self.repo).join("notes.txt")];
@@ -268,21 +265,6 @@ impl Scene {
     pub(super) fn finish(&self, words: &[&str]) -> Found {
         let outcome = self.call(words);
         if outcome.code == 0 { Ok(()) } else { Err(format!("a command fails afterwards: {outcome}")) }
-    }
-
-    /// Lets what is left look old: by design it stays for a day.
-    fn age(&self) {
-        let state = self.repo.git_dir().join("windrow");
-        let old = SystemTime::now().checked_sub(LONG_AGO).expect("an old system time");
-        for directory in [state.clone(), state.join("locks"), state.join("excludes"), state.join("rescue")] {
-            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-                let name = entry.file_name();
-                let records = name.to_string_lossy().starts_with("state.db") || name == "reserve";
-                let opened = (!records).then(|| File::open(entry.path()).ok()).flatten();
-                // It may have gone meanwhile; then it needs no age.
-                let _ = opened.map(|file| file.set_modified(old));
-            }
-        }
     }
 }
 
