@@ -3,6 +3,7 @@
 mod killed;
 mod landed;
 mod stale;
+mod told;
 
 use std::{fs, path::Path};
 
