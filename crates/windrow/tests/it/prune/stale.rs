@@ -79,6 +79,22 @@ fn h02_a_worktree_that_was_taken_up_or_kept_anew_since_stays() {
 }
 
 #[test]
+fn h02_a_worktree_of_which_nothing_tells_since_when_it_is_kept_stays_once_it_is_taken_up() {
+    let repo = repository();
+    let fern = keep(&repo, "fern");
+    fern.write("work.txt", "work");
+    let pool = pool(&repo);
+    let mut old = plan(&pool, PrunePolicy { to_bytes: Some(0), ..PrunePolicy::default() });
+    // Neither a record that has forgotten its leases nor one with a lease that goes on says since when it is kept.
+    old.steps[0].since = None;
+    acquire(&repo, &["--name", "fern"]);
+    let before = fern.files();
+    assert_eq!(skipped(&pool, old), [CHANGED]);
+    assert_eq!(state(&repo, "fern"), "leased");
+    assert_same(&before, &fern.files());
+}
+
+#[test]
 fn h19_a_branch_or_a_target_that_moved_since_stays() {
     let repo = repository();
     let pool = pool(&repo);
