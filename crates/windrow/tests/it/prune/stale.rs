@@ -85,7 +85,7 @@ fn h02_a_worktree_of_which_nothing_tells_since_when_it_is_kept_stays_once_it_is_
     fern.write("work.txt", "work");
     let pool = pool(&repo);
     let mut old = plan(&pool, PrunePolicy { to_bytes: Some(0), ..PrunePolicy::default() });
-    // Neither a record that has forgotten its leases nor one with a lease that goes on says since when it is kept.
+    // Not to know it is no match for a lease that goes on.
     old.steps[0].since = None;
     acquire(&repo, &["--name", "fern"]);
     let before = fern.files();
