@@ -2,9 +2,11 @@
 //!
 //! `cargo xtask soak power` does the same hundreds of times.
 
-use windrow_testkit::{Binary, Cuttable, FileSystem, PowerCut, PowerCuts, TestRepo, assert_same, root_only};
+use windrow_testkit::{
+    Binary, Cuttable, Fault, FileSystem, PowerCut, PowerCuts, TestRepo, assert_same, inject, root_only,
+};
 
-use crate::pool::{acquire, files, rescues, restore, state, windrow};
+use crate::pool::{acquire, files, left_in_place, rescues, restore, state, windrow};
 
 fn binary() -> Binary {
     Binary(env!("CARGO_BIN_EXE_windrow").into())
@@ -110,6 +112,7 @@ fn h37_a_file_is_not_removed_while_its_rescue_cannot_be_read() {
     let repo = crate::repo();
     let lease = acquire(&repo, &["--name", "fern"]);
     lease.write("untracked.txt", "the only copy");
+    lease.write(".env", "secret");
     // What a cut leaves of an object that git wrote without syncing it.
     let oid = repo.git_in(&lease.path, ["hash-object", "-w", "untracked.txt"]);
     let object = repo.git_dir().join("objects").join(&oid[..2]).join(&oid[2..]);
@@ -125,8 +128,40 @@ fn h37_a_file_is_not_removed_while_its_rescue_cannot_be_read() {
         "",
         "a ref to what cannot be read breaks other gits"
     );
+    assert_eq!(archives(&repo), [""; 0], "no record names it");
 
     std::fs::remove_file(&object).unwrap();
     windrow(&repo, &["release", "fern"]);
     assert_same(&before, &restore(&repo, "fern").files());
+}
+
+#[test]
+fn h37_the_ref_of_an_attempt_whose_objects_a_cut_took_goes() {
+    let repo = crate::repo();
+    let lease = acquire(&repo, &["--name", "fern"]);
+    lease.write("untracked.txt", "the only copy");
+    lease.write(".env", "secret");
+    let before = files(&lease.path);
+    // The first such call gives the archive its name; the snapshot has its ref by then, and nothing is synced.
+    let Some(killed) = inject(repo.windrow(["release", "fern"]), "renameat2", Fault::Kill, 1) else { return };
+    assert_ne!(killed.run().code, 0);
+    let tree = repo.git(["for-each-ref", "--format=%(tree)", "refs/windrow/rescue"]);
+    let object = repo.git_dir().join("objects").join(&tree[..2]).join(&tree[2..]);
+    std::fs::remove_file(&object).unwrap();
+    std::fs::write(&object, "").unwrap();
+    left_in_place(&repo, &["release", "fern"]);
+    assert_eq!(state(&repo, "fern"), "quarantined");
+    assert_same(&before, &files(&lease.path));
+    assert_eq!(repo.git(["for-each-ref", "refs/windrow"]), "");
+
+    std::fs::remove_file(&object).unwrap();
+    windrow(&repo, &["release", "fern"]);
+    assert_eq!(archives(&repo).len(), 1, "what the attempt left of its own went with it");
+    assert_same(&before, &restore(&repo, "fern").files());
+}
+
+/// The archives of rescues, finished or not.
+fn archives(repo: &TestRepo) -> Vec<String> {
+    let all = std::fs::read_dir(repo.git_dir().join("windrow/rescue")).unwrap();
+    all.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
