@@ -32,3 +32,28 @@ fn h33_a_rescue_whose_dropping_was_killed_is_whole_or_goes() {
         }
     }
 }
+
+#[test]
+fn h33_a_dropping_that_failed_half_way_is_finished_by_a_command_that_lets_another_one_expire() {
+    let repo = repository();
+    let [old, new] = ["old", "new"].map(|name| {
+        acquire(&repo, &["--name", name]).write(".env", "ignored");
+        windrow(&repo, &["release", name]);
+        let [id] = rescues(&repo, name).try_into().unwrap();
+        id
+    });
+    let all = repo.git_dir().join("windrow/rescue");
+    let archives = || fs::read_dir(&all).unwrap().map(|entry| entry.unwrap().path());
+    let of_new =
+        archives().find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&new)).unwrap();
+    // A directory cannot be deleted like a file; the ref has gone by then.
+    fs::remove_file(&of_new).unwrap();
+    fs::create_dir(&of_new).unwrap();
+    repo.windrow(["rescue", "drop", &new]).run().assert_code(1);
+    fs::remove_dir(&of_new).unwrap();
+    assert_eq!((rescues(&repo, "old"), rescues(&repo, "new")), (vec![old], vec![new]));
+    // The newest archive is within every budget.
+    windrow(&repo, &["--config", "rescue.total_size=1B", "acquire", "--name", "other"]);
+    assert_eq!((rescues(&repo, "old"), rescues(&repo, "new")), (vec![], vec![]));
+    assert_eq!((archives().count(), repo.git(["for-each-ref", "refs/windrow"])), (0, String::new()));
+}
