@@ -297,6 +297,8 @@ fn h42_what_is_left_of_a_worktree_whose_files_are_gone_is_saved_even_when_it_is_
     fs::remove_dir_all(&lease.path).unwrap();
     let released = release(&repo, &["fern", "--discard"]);
     assert_eq!(released["fate"]["kind"], "vanished");
+    let saved = windrow(&repo, &["rescue", "list", "--json"]).json()["rescues"][0].take();
+    assert_eq!(saved["branch"], lease.branch.as_str(), "{saved:#}");
     let back = restore(&repo, "fern");
     assert_eq!(repo.git_in(&back.path, ["show", ":staged.txt"]), "staged");
 }
