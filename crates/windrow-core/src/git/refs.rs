@@ -160,11 +160,23 @@ fn reflog_messages(git: &Git, repo: &Repository, name: &str) -> Result<Vec<u8>, 
 
 /// What a ref points to; `None` when there is no such ref.
 ///
+/// That there is none is asked twice, in two ways: a listing passes over a directory that it cannot open, without a word.
+///
 /// # Errors
 /// Git cannot be asked.
 pub fn read_ref(git: &Git, repo: &Repository, name: &str) -> Result<Option<Oid>, GitError> {
     let listed = list_refs(git, repo, name)?;
-    Ok(listed.into_iter().find(|(found, _)| found == name).map(|(_, oid)| oid))
+    match listed.into_iter().find(|(found, _)| found == name) {
+        Some((_, oid)) => Ok(Some(oid)),
+        None => read_exactly(git, repo, name),
+    }
+}
+
+/// *Source*: git-show-ref(1), `--verify`: an exact name, and a status that is not 0 when there is no such ref.
+fn read_exactly(git: &Git, repo: &Repository, name: &str) -> Result<Option<Oid>, GitError> {
+    let call = repo.call(git, "show-ref").args(["--verify", "--hash", "--"]).arg(name);
+    let output = call.output()?;
+    if output.status == Some(0) { text_oid(&call, &output.stdout).map(Some) } else { Ok(None) }
 }
 
 /// The ref that a branch follows; `None` when it follows none. It need not be there.

@@ -329,6 +329,20 @@ fn bad_input_a_git_that_goes_on_after_an_error_of_the_system() {
 }
 
 #[test]
+fn bad_input_a_git_whose_listing_passes_over_a_ref() {
+    let repo = repo();
+    repo.git(["branch", "feature"]);
+    // What the real one does when it cannot open the directory of the ref.
+    let script = "#!/bin/sh\nfor word; do test \"$word\" = refs/heads/feature && \
+                  case \"$*\" in *for-each-ref*) exit;; esac; done\n\
+                  PATH=${PATH#*:}\nexec git \"$@\"\n";
+    let bin = fake_git(&repo, script);
+    let acquired = with_path(&repo, ["acquire", "--branch", "feature"], &bin).run().assert_success();
+    let checked_out = repo.git_in(Path::new(&acquired.text()), ["rev-parse", "--abbrev-ref", "HEAD"]);
+    assert_eq!(checked_out.trim(), "feature");
+}
+
+#[test]
 fn bad_input_not_a_repository() {
     let repo = repo();
     let plain = repo.root().join("home/plain");
