@@ -27,10 +27,22 @@ fn user(name: OsString, directory: &Path) -> Option<User> {
     let pid = name.to_str()?.parse().ok().and_then(Pid::from_raw)?;
     let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     let home = Path::new("/proc").join(name);
+    if is_about_to_become(&home) {
+        return None;
+    }
     let used = first_use(&home, directory)?;
     let line = fs::read(home.join("cmdline")).unwrap_or_default();
     let words = String::from_utf8_lossy(&line).replace('\0', " ");
     Some(User { description: format!("{}: {words}uses {}", pid.as_raw_nonzero(), used.display()), process })
+}
+
+/// A child of ours between fork and exec, started by another thread: it has our descriptors until it becomes its own program.
+fn is_about_to_become(home: &Path) -> bool {
+    let program = |home: &Path| fs::read_link(home.join("exe")).ok();
+    let status = fs::read_to_string(home.join("status")).unwrap_or_default();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim);
+    parent == Some(std::process::id().to_string().as_str())
+        && program(home) == program(Path::new("/proc/self"))
 }
 
 fn first_use(home: &Path, directory: &Path) -> Option<PathBuf> {
