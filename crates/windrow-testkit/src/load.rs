@@ -166,7 +166,7 @@ impl TestRepo {
         for directory in [state.clone(), state.join("locks"), state.join("excludes"), state.join("rescue")] {
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
                 let name = entry.file_name();
-                let records = name.to_string_lossy().starts_with("state.db") || name == "reserve";
+                let records = STATE.iter().any(|kept| name == *kept);
                 let opened = (!records).then(|| File::open(entry.path()).ok()).flatten();
                 // It may have gone meanwhile; then it needs no age.
                 let _ = opened.map(|file| file.set_modified(old));
