@@ -134,9 +134,8 @@ pub fn reconcile_action(seen: &ReconcileSituation) -> ReconcileAction {
             Action::Quarantine(_) => Action::Leave(LeaveReason::SetAside),
             action => action,
         },
-        Some(WorktreeState::Idle | WorktreeState::Leased | WorktreeState::Kept) => {
-            settled(seen.registration, seen.disk)
-        }
+        Some(WorktreeState::Idle) => spare(seen.registration, seen.disk),
+        Some(WorktreeState::Leased | WorktreeState::Kept) => settled(seen.registration, seen.disk),
     };
     match action {
         Action::Leave(_) | Action::Repair(_) => action,
@@ -171,6 +170,17 @@ fn unfinished(registration: RegistrationSeen, disk: DiskSeen) -> ReconcileAction
         (RegistrationSeen::UserLocked, _) => ReconcileAction::Leave(LeaveReason::LockedByUser),
         (_, DiskSeen::OutOfSight) => ReconcileAction::Leave(LeaveReason::OutOfSight),
         _ => ReconcileAction::RollBack,
+    }
+}
+
+/// A worktree that is held ready: git does not know it, and it has no `.git` yet.
+fn spare(registration: RegistrationSeen, disk: DiskSeen) -> ReconcileAction {
+    use DiskSeen as D;
+    use RegistrationSeen as R;
+    match (registration, disk) {
+        (R::Absent, D::Ours | D::Displaced) => ReconcileAction::Leave(LeaveReason::InOrder),
+        (R::Absent, D::Absent) => ReconcileAction::RollBack,
+        (registration, disk) => settled(registration, disk),
     }
 }
 

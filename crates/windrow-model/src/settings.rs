@@ -66,6 +66,8 @@ pub struct PoolSettings {
     pub keeper: bool,
     /// Whether that process runs git's maintenance when nobody works; true.
     pub maintenance: bool,
+    /// How many worktrees are held ready; 0.
+    pub warm: u32,
 }
 
 impl Default for PoolSettings {
@@ -77,6 +79,7 @@ impl Default for PoolSettings {
             ttl: Duration::from_secs(3_600),
             keeper: true,
             maintenance: true,
+            warm: 0,
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum WorktreeState {
 pub enum WorktreeEvent {
     /// Creation ended and was verified.
     Created,
+    /// It leaves the pool's ready ones: to be made somebody's, or to be brought to another commit.
+    Taken,
     /// A lease was given.
     HandedOut,
     /// The holder gave it back, ended, or was proven dead.
@@ -71,6 +73,7 @@ impl WorktreeState {
             (Self::Creating | Self::Releasing, E::Created | E::Scrubbed) if self.fits(event) => {
                 Ok(Self::Idle)
             }
+            (Self::Idle, E::Taken) => Ok(Self::Creating),
             (Self::Creating | Self::Idle | Self::Kept, E::HandedOut) => Ok(Self::Leased),
             (Self::Leased | Self::Kept | Self::Idle | Self::Quarantined, E::ReleaseBegan) => {
                 Ok(Self::Releasing)
@@ -90,6 +93,12 @@ impl WorktreeState {
             (self, event),
             (Self::Creating, WorktreeEvent::Created) | (Self::Releasing, WorktreeEvent::Scrubbed)
         )
+    }
+
+    /// Tells whether a worktree in this state is more than the pool's own: neither held ready nor gone.
+    #[must_use]
+    pub fn is_somebodys(self) -> bool {
+        !matches!(self, Self::Idle | Self::Gone)
     }
 
     /// Tells whether a worktree in this state counts against `max_worktrees`.
@@ -144,8 +153,9 @@ mod tests {
     use super::*;
     use WorktreeEvent as E;
 
-    const EVENTS: [E; 10] = [
+    const EVENTS: [E; 11] = [
         E::Created,
+        E::Taken,
         E::HandedOut,
         E::ReleaseBegan,
         E::WasKept,
@@ -186,14 +196,14 @@ mod tests {
     #[test]
     fn the_table_is_this_one() {
         let rows = [
-            "il.....g.q", // creating
-            ".lr......q", // idle
-            "..rk.....q", // leased
-            "...kim...q", // releasing
-            ".lr.....gq", // kept
-            "......g..q", // removing
-            "..r.....gq", // quarantined
-            "..........", // gone
+            "i.l.....g.q", // creating
+            ".clr......q", // idle
+            "...rk.....q", // leased
+            "....kim...q", // releasing
+            "..lr.....gq", // kept
+            ".......g..q", // removing
+            "...r.....gq", // quarantined
+            "...........", // gone
         ];
         assert_eq!(table(), rows);
     }

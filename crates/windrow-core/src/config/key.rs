@@ -188,6 +188,14 @@ static KEYS: &[KeyDoc] = &[
          in git's own configuration switch it off as well.",
     ),
     row(
+        "pool.warm",
+        Kind::Count,
+        "0",
+        |settings| Field::Count(&mut settings.pool.warm),
+        "How many worktrees are held ready, so that the next ones are handed out in milliseconds. Each costs the disk of a \
+         whole checkout.",
+    ),
+    row(
         "branch.template",
         Kind::BranchTemplate,
         "\"windrow/{name}\"",

@@ -12,7 +12,9 @@ mod identity;
 mod materialise;
 mod patterns;
 mod priority;
+mod pristine;
 mod scan;
+mod scrub;
 mod space;
 mod temporary;
 #[cfg(test)]
@@ -34,14 +36,16 @@ pub use identity::directory_identity;
 pub use materialise::{BlobReader, BlobSource, MaterialiseError, Progress, Quiet, Written, add, materialise};
 pub use patterns::{PathKind, PatternError, Patterns, Verdict};
 pub use priority::give_way;
+pub use pristine::first_difference;
 pub use scan::{
     DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Size, TrackedDirectories, Witness, scan,
     size_of, witness,
 };
+pub use scrub::{ScrubRequest, Scrubbed, scrub};
 pub use space::{space, sync_directory, sync_filesystem};
 pub use temporary::remove_leftovers;
 pub use trash::{
     SetAside, TrashError, TrashFailure, TrashReport, empty_trash, has_trash, is_in_trash, move_to_trash,
-    rename_new, set_aside,
+    rename_new, set_aside, take_in_hand,
 };
 pub use tree_path::{TreePathError, check_tree_path};

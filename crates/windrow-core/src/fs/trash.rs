@@ -141,6 +141,30 @@ pub fn set_aside(path: &Path, trash: &Path, label: &str) -> Result<SetAside, Tra
     }
 }
 
+/// Moves what has a name in a directory into an open trash directory.
+pub(super) fn lift(from: &OwnedFd, name: &[u8], trash: &OwnedFd) -> io::Result<()> {
+    let entry = entry_name("scrubbed").into_bytes();
+    match rename(from, name, trash, &entry) {
+        Err(Errno::ACCESS) if remove::open_to_empty(from, name).is_ok() => {
+            Ok(rename(from, name, trash, &entry)?)
+        }
+        moved => Ok(moved?),
+    }
+}
+
+/// Takes an entry of the trash in hand, so that no deleter takes it; `None` when one has it already, or it is gone.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn take_in_hand(path: &Path) -> io::Result<Option<SetAside>> {
+    let entry = match at::open_root(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let free = try_lock(&entry)?;
+    Ok(free.then(|| SetAside { path: path.to_owned(), _entry: entry }))
+}
+
 fn rename(from: &OwnedFd, name: &[u8], to: &OwnedFd, entry: &[u8]) -> Result<(), Errno> {
     match rustix::fs::renameat_with(from, name, to, entry, RenameFlags::NOREPLACE) {
         // No flags on this file system; the name is random, so that nothing can be in its place.

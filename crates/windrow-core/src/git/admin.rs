@@ -158,6 +158,15 @@ impl PreparedAdmin {
         Err(AdminError::Taken(self.registry.join(&self.names[1])))
     }
 
+    /// Moves an index in, of files that are there already.
+    ///
+    /// # Errors
+    /// The file system refuses; the index then is where it was.
+    pub fn take_index(&self, index: &Path) -> Result<(), AdminError> {
+        let to = self.built.join("index");
+        fs::rename(index, &to).map_err(|source| AdminError::Io { path: to, source })
+    }
+
     /// Removes what was prepared.
     pub fn discard(self) {}
 }

@@ -82,6 +82,17 @@ pub fn needs_git(
     objects: &Objects,
     entries: &[TreeEntry],
 ) -> Result<Option<WhyGit>, AttributesError> {
+    if let Some(why) = needs_git_always(git, repo)? {
+        return Ok(Some(why));
+    }
+    by_tree(&mut objects.open_reader()?, entries, &repo.config)
+}
+
+/// The reason why no commit of this repository can be checked out by us; `None` when it depends on the commit.
+///
+/// # Errors
+/// A file of attributes cannot be read.
+pub fn needs_git_always(git: &Git, repo: &Repository) -> Result<Option<WhyGit>, AttributesError> {
     if let Some(why) = by_repository(repo) {
         return Ok(Some(why));
     }
@@ -94,7 +105,7 @@ pub fn needs_git(
             return Ok(Some(why));
         }
     }
-    by_tree(&mut objects.open_reader()?, entries, &repo.config)
+    Ok(None)
 }
 
 fn by_repository(repo: &Repository) -> Option<WhyGit> {

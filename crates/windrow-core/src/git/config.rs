@@ -67,6 +67,20 @@ impl Config {
             .filter(move |key| key.starts_with_str(prefix))
     }
 
+    /// What stands for every value below `prefixes`: two of them are equal when git would check files out alike.
+    #[must_use]
+    pub fn digest(&self, prefixes: &[&str]) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let named = |key: &BString| prefixes.iter().any(|prefix| key.starts_with_str(prefix));
+        for (_, key, value) in self.values.iter().filter(|(_, key, _)| named(key)) {
+            let value = value.as_ref().map(|value| value.as_slice());
+            for part in [key.as_slice(), &[0], value.unwrap_or(b"\x01"), &[0]] {
+                hasher.update(part);
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
     /// How the main worktree is made sparse; `None` when it is not.
     #[must_use]
     pub fn sparse(&self, common: &Path) -> Option<Sparse> {

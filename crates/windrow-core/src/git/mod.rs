@@ -49,7 +49,7 @@ pub use admin::{
     AdminError, AdminHead, AdminRequest, IDENTITY_FILE, PreparedAdmin, hide_admin, lock_admin, prepare,
     retire_admin, show_admin, sweep_leftovers, write_dot_git,
 };
-pub use attributes::{AttributesError, WhyGit, needs_git};
+pub use attributes::{AttributesError, WhyGit, needs_git, needs_git_always};
 pub use carried::{read_carried, write_carried};
 pub use changes::{TreeChange, tree_changes};
 pub use checkout::{

@@ -13,7 +13,7 @@ use windrow_model::{
 
 use super::{
     claim::{self, Claimed},
-    create::{self, Built, Wanted},
+    create::{self, Beginning, Built, Wanted},
     error::{AcquireError, CreateError, StateError},
     guard, keeper,
     lease::Lease,
@@ -25,7 +25,7 @@ use super::{
     recover::{self, Spare},
     request::AcquireRequest,
     resume::{self, Held, Resumed},
-    session, sweep, variables, version,
+    session, sweep, variables, version, warm,
 };
 use crate::{
     fs,
@@ -171,16 +171,18 @@ fn build<'p>(
     observer: &mut dyn Observer,
     finish: Finish<'_>,
 ) -> Result<Lease<'p>, CreateError> {
-    let Claimed { worktree, lease, lock, notice } = claimed;
+    let Claimed { worktree, lease, lock, beginning, notice } = claimed;
     let lock = lock.keep();
-    let built = match build_and_publish(pool, store, &worktree, &lease, wanted, observer, finish) {
-        Ok(built) => built,
-        Err(error) => {
-            clear_away(pool, &worktree, lock);
-            return Err(error);
-        }
-    };
+    let built =
+        match build_and_publish(pool, store, (&worktree, &lease), &beginning, wanted, observer, finish) {
+            Ok(built) => built,
+            Err(error) => {
+                clear_away(pool, &worktree, lock);
+                return Err(error);
+            }
+        };
     let Built { record, taken } = built;
+    warm::in_background(pool, store);
     let notices = notice.into_iter().collect();
     let leased = describe(pool, record, lease, Provenance::Created, taken.summary, notices);
     Ok(Lease::new(pool, leased, lock))
@@ -189,13 +191,13 @@ fn build<'p>(
 fn build_and_publish(
     pool: &Pool,
     store: &mut LocalStore,
-    worktree: &WorktreeRecord,
-    lease: &LeaseRecord,
+    (worktree, lease): (&WorktreeRecord, &LeaseRecord),
+    beginning: &Beginning,
     wanted: Wanted,
     observer: &mut dyn Observer,
     finish: Finish<'_>,
 ) -> Result<Built, CreateError> {
-    let mut built = create::build(pool, store, worktree.clone(), wanted, observer)?;
+    let mut built = create::build(pool, store, worktree.clone(), beginning, wanted, observer)?;
     match finish(&built.record) {
         Ok(carried) => built.taken.files = carried.unwrap_or(built.taken.files),
         Err(error) => {

@@ -9,12 +9,14 @@ use windrow_model::{
 };
 
 use super::{
+    create::Beginning,
     error::{AcquireError, StateError},
     liveness, place,
     plan::{Branching, Plan},
     pool::{Pool, WorktreeLock},
     request::AcquireRequest,
     terms,
+    warm::spare,
 };
 use crate::{process, store::Tx};
 
@@ -23,22 +25,46 @@ pub(super) struct Claimed {
     pub(super) worktree: WorktreeRecord,
     pub(super) lease: LeaseRecord,
     pub(super) lock: TentativeLock,
+    pub(super) beginning: Beginning,
     pub(super) notice: Option<String>,
 }
 
 /// The lock of a worktree whose record may never become visible; its file goes with it then.
-pub(super) struct TentativeLock(Option<WorktreeLock>);
+pub(super) struct TentativeLock {
+    lock: Option<WorktreeLock>,
+    file: LockFile,
+}
+
+/// What becomes of a lock's file when the record does not become what it was to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LockFile {
+    /// It goes: nobody knows of it.
+    Goes,
+    /// It stays: it is that of a spare.
+    Stays,
+}
 
 impl TentativeLock {
+    fn take(pool: &Pool, id: &WorktreeId) -> Result<Self, StateError> {
+        let held = || process::LockError::Held { path: pool.worktree_lock_path(id) };
+        Ok(Self { lock: Some(pool.lock_worktree(id)?.ok_or_else(held)?), file: LockFile::Goes })
+    }
+
+    fn of_spare(lock: WorktreeLock) -> Self {
+        Self { lock: Some(lock), file: LockFile::Stays }
+    }
+
     /// The record is there: the lock is its own.
     pub(super) fn keep(mut self) -> Option<WorktreeLock> {
-        self.0.take()
+        self.lock.take()
     }
 }
 
 impl Drop for TentativeLock {
     fn drop(&mut self) {
-        self.0.take().into_iter().for_each(WorktreeLock::retire);
+        if self.file == LockFile::Goes {
+            self.lock.take().into_iter().for_each(WorktreeLock::retire);
+        }
     }
 }
 
@@ -57,7 +83,6 @@ pub(super) fn claim(
     request: &AcquireRequest,
     plan: &Plan,
 ) -> Result<Claim, StateError> {
-    let id = WorktreeId::new(uuid::Uuid::now_v7());
     let name = match name_for(tx, request)? {
         Ok(name) => name,
         Err(taken) => return Ok(Claim::Taken(taken)),
@@ -69,16 +94,27 @@ pub(super) fn claim(
     if let Some(taken) = obstacle(tx, request, plan, &checkout)? {
         return Ok(Claim::Taken(taken));
     }
-    let lock =
-        pool.lock_worktree(&id)?.ok_or(process::LockError::Held { path: pool.worktree_lock_path(&id) })?;
-    let lock = TentativeLock(Some(lock));
     let place = place::place_of(pool, &name);
-    let worktree = new_record(pool, id, name, checkout, plan, place.path);
-    let lease =
-        terms::new_lease(tx, id, plan.holder.clone(), request.key.clone(), plan.expires_at, plan.keep)?;
-    tx.insert_worktree(&worktree)?;
+    let (worktree, lock, beginning) = match spare::find(pool, tx, &place.path, &plan.base.oid)? {
+        Some(spare) => {
+            let identity = spare.record.identity.clone();
+            let record = new_record(pool, spare.record.id, name, checkout, plan, place.path);
+            let worktree = WorktreeRecord { identity, ..record };
+            tx.take_spare(&worktree)?;
+            (worktree, TentativeLock::of_spare(spare.lock), Beginning::Spare(spare.record.base))
+        }
+        None => {
+            let id = WorktreeId::new(uuid::Uuid::now_v7());
+            let lock = TentativeLock::take(pool, &id)?;
+            let worktree = new_record(pool, id, name, checkout, plan, place.path);
+            tx.insert_worktree(&worktree)?;
+            (worktree, lock, Beginning::Nothing)
+        }
+    };
+    let terms = (plan.holder.clone(), request.key.clone());
+    let lease = terms::new_lease(tx, worktree.id, terms.0, terms.1, plan.expires_at, plan.keep)?;
     tx.insert_lease(&lease)?;
-    Ok(Claim::Made(Box::new(Claimed { worktree, lease, lock, notice: place.notice })))
+    Ok(Claim::Made(Box::new(Claimed { worktree, lease, lock, beginning, notice: place.notice })))
 }
 
 /// Looks whether somebody else has the branch or used the key since `plan` was made, before anything is written.

@@ -17,8 +17,8 @@ use std::{
 };
 
 use windrow_model::{
-    BranchName, BranchOrigin, Checkout, SpaceNeed, SpaceShortage, TreeEntry, WorktreeEvent, WorktreeRecord,
-    check_space,
+    BranchName, BranchOrigin, Checkout, Oid, SpaceNeed, SpaceShortage, TreeEntry, WorktreeEvent,
+    WorktreeRecord, check_space,
 };
 
 use super::{
@@ -28,6 +28,7 @@ use super::{
     observer::Observer,
     pool::{Pool, make_new_directory},
     progress::Forward,
+    warm::spare,
 };
 use crate::{
     fs::{self, BlobReader, BlobSource, DirectoryError, Seclusion},
@@ -50,14 +51,24 @@ pub(super) fn build(
     pool: &Pool,
     store: &mut LocalStore,
     record: WorktreeRecord,
+    beginning: &Beginning,
     wanted: Wanted,
     observer: &mut dyn Observer,
 ) -> Result<Built, CreateError> {
-    let made = make(pool, record.clone(), wanted, observer);
+    let made = make(pool, record.clone(), beginning, wanted, observer);
     if made.is_err() {
         roll_back(pool, store, &record)?;
     }
     made
+}
+
+/// What a worktree is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// Nothing: its files are written.
+    Nothing,
+    /// A spare whose files are at this commit.
+    Spare(Oid),
 }
 
 /// What to take along.
@@ -72,15 +83,18 @@ pub(super) enum Wanted {
 fn make(
     pool: &Pool,
     mut record: WorktreeRecord,
+    beginning: &Beginning,
     wanted: Wanted,
     observer: &mut dyn Observer,
 ) -> Result<Built, CreateError> {
-    let objects = Objects::open(pool.repository());
-    let tree = objects.listing(&record.base)?;
-    check_room(pool, &record, &objects, &tree.entries)?;
-    make_root(&record)?;
-    register(pool, &mut record)?;
-    fill(pool, &record, &objects, &tree, observer)?;
+    match beginning {
+        Beginning::Spare(held) if spare::bring_to_base(pool, &record, held, observer)? => {
+            let index = spare::index(pool, &record.id);
+            let root = spare::directory(&record);
+            register(pool, &mut record, &root, Some(&index))?;
+        }
+        Beginning::Spare(_) | Beginning::Nothing => write_anew(pool, &mut record, observer)?,
+    }
     let submodules = pool.settings().submodules;
     git::populate_submodules(&pool.git, pool.repository(), &record.admin, &record.path, submodules)?;
     let taken = if wanted == Wanted::Everything { carry::carry(pool, &record)? } else { Taken::default() };
@@ -89,12 +103,26 @@ fn make(
     Ok(Built { record, taken })
 }
 
+fn write_anew(
+    pool: &Pool,
+    record: &mut WorktreeRecord,
+    observer: &mut dyn Observer,
+) -> Result<(), CreateError> {
+    let objects = Objects::open(pool.repository());
+    let tree = objects.listing(&record.base)?;
+    check_room(pool, record, &objects, &tree.entries)?;
+    make_root(record)?;
+    let root = unnamed(record);
+    register(pool, record, &root, None)?;
+    fill(pool, record, &objects, &tree, observer)
+}
+
 fn io_error(path: &Path, source: io::Error) -> CreateError {
     CreateError::Io { path: path.to_owned(), source }
 }
 
 /// Refuses when the tree would not fit. Sizes are looked up only when the disk is short enough for them to matter.
-fn check_room(
+pub(super) fn check_room(
     pool: &Pool,
     record: &WorktreeRecord,
     objects: &Objects,
@@ -138,7 +166,14 @@ fn make_root(record: &WorktreeRecord) -> Result<(), CreateError> {
     if record.path.symlink_metadata().is_ok() {
         return Err(CreateError::Occupied { path: record.path.clone() });
     }
-    let parent = record.path.parent().unwrap_or(&record.path);
+    let mode = own_parent(&record.path)?;
+    let unnamed = unnamed(record);
+    make_new_directory(&unnamed, mode).map_err(|source| io_error(&unnamed, source))
+}
+
+/// Makes the directory that holds worktrees; returns the mode for what is made in it.
+pub(super) fn own_parent(path: &Path) -> Result<u32, CreateError> {
+    let parent = path.parent().unwrap_or(path);
     let above = parent.parent().unwrap_or(parent);
     std::fs::create_dir_all(above).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
@@ -146,26 +181,29 @@ fn make_root(record: &WorktreeRecord) -> Result<(), CreateError> {
         }
         _ => io_error(above, source),
     })?;
-    let mode = match fs::own_dir(parent)? {
+    Ok(match fs::own_dir(parent)? {
         Seclusion::Private => 0o755,
         Seclusion::Shared => 0o700,
-    };
-    let unnamed = unnamed(record);
-    make_new_directory(&unnamed, mode).map_err(|source| io_error(&unnamed, source))
+    })
 }
 
 /// Gives the directory its name, unless something else took the place meanwhile.
-fn name_root(record: &WorktreeRecord) -> Result<(), CreateError> {
-    let unnamed = unnamed(record);
-    git::write_dot_git(&unnamed, &record.admin).map_err(|source| io_error(&unnamed, source))?;
-    fs::rename_new(&unnamed, &record.path).map_err(|source| match source.kind() {
+fn name_root(record: &WorktreeRecord, root: &Path) -> Result<(), CreateError> {
+    git::write_dot_git(root, &record.admin).map_err(|source| io_error(root, source))?;
+    fs::rename_new(root, &record.path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => CreateError::Occupied { path: record.path.clone() },
         _ => io_error(&record.path, source),
     })
 }
 
-/// Tells git about the worktree: branch and administrative directory appear together, under the repository lock.
-fn register(pool: &Pool, record: &mut WorktreeRecord) -> Result<(), CreateError> {
+/// Tells git about the worktree: branch and administrative directory appear together, under the repository lock. Its files are
+/// below `root` as yet; those of a spare have an index already.
+fn register(
+    pool: &Pool,
+    record: &mut WorktreeRecord,
+    root: &Path,
+    index: Option<&Path>,
+) -> Result<(), CreateError> {
     let unique = record.id.to_string();
     let reason = identity::lock_reason(record);
     let head = match &record.checkout {
@@ -185,10 +223,11 @@ fn register(pool: &Pool, record: &mut WorktreeRecord) -> Result<(), CreateError>
         now_seconds: record.created_at.as_second(),
     };
     let prepared = git::prepare(&pool.git, pool.repository(), &request)?;
+    index.map_or(Ok(()), |index| prepared.take_index(index))?;
     let lock = pool.lock_repository()?;
     make_branch(pool, record)?;
     record.admin = prepared.publish()?;
-    let named = name_root(record);
+    let named = name_root(record, root);
     drop(lock);
     named
 }
@@ -230,12 +269,24 @@ fn fill(
         observer.stage("checking out", None);
         return fill_by_git(pool, record);
     }
+    write_tree(pool, &record.path, &record.admin.join("index"), objects, tree, observer)
+}
+
+/// Writes every file of a tree below an empty root, and its index.
+pub(super) fn write_tree(
+    pool: &Pool,
+    root: &Path,
+    index: &Path,
+    objects: &Objects,
+    tree: &TreeListing,
+    observer: &mut dyn Observer,
+) -> Result<(), CreateError> {
     observer.stage("checking out", Some(tree.entries.len() as u64));
     let written = Forward::while_working(observer, |progress| {
-        fs::materialise(&record.path, &tree.entries, &Source(objects), threads(), progress)
+        fs::materialise(root, &tree.entries, &Source(objects), threads(), progress)
     })?;
     let format = pool.repository().object_format;
-    git::write_index(&record.admin.join("index"), format, &tree.entries, &written.stats, Some(&tree.cache))?;
+    git::write_index(index, format, &tree.entries, &written.stats, Some(&tree.cache))?;
     Ok(())
 }
 
@@ -246,7 +297,7 @@ fn fill_by_git(pool: &Pool, record: &WorktreeRecord) -> Result<(), CreateError> 
         .map_err(CreateError::Unverified)
 }
 
-fn threads() -> NonZeroUsize {
+pub(super) fn threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
@@ -289,6 +340,7 @@ pub(super) fn roll_back(
     let admin = git::find_admin(pool.repository(), &record.id.to_string())
         .map_err(|source| StateError::Io { path: registry(), source })?;
     discard_files(record, admin.as_deref());
+    spare::discard(pool, record);
     let unproven = (admin.is_none() && is_cut_short(record, &record.admin, git::IDENTITY_FILE))
         .then(|| record.admin.clone());
     let unpublished = git::unpublished_admin(pool.repository(), &record.id.to_string());

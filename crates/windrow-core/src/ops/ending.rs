@@ -8,6 +8,8 @@
 //! `releasing` and `removing` roll forward: [`finish`] starts from either and repeats what may have been done. A worktree whose
 //! identity or rescue cannot be proven is quarantined, in place, with the reason.
 
+use std::path::PathBuf;
+
 use windrow_model::{
     BranchDisposal, BranchName, Checkout, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord, WorktreeState,
     branch_disposal,
@@ -22,7 +24,7 @@ use super::{
     ref_locks,
     request::WorkPolicy,
     rescue::{self, Rescued},
-    sweep,
+    warm,
 };
 use crate::{
     fs,
@@ -76,8 +78,8 @@ pub(super) fn finish(
     if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.record.as_ref()) {
         rescue::remove_superseded(pool, record);
     }
-    let branch = match remove(pool, &worktree, disposable, present, rescued.as_ref()) {
-        Ok(branch) => branch,
+    let (branch, aside) = match remove(pool, &worktree, disposable, present, rescued.as_ref()) {
+        Ok(removed) => removed,
         Err(Removal::Refused(reason)) => {
             show_again(&worktree);
             return quarantine(store, worktree, lease, reason);
@@ -92,7 +94,7 @@ pub(super) fn finish(
         && worktree.state != WorktreeState::Removing;
     let fate = if vanished { WorktreeFate::Vanished } else { WorktreeFate::Removed };
     record_gone(pool, store, &worktree, lease.as_ref(), &branch)?;
-    sweep::in_background(pool, &worktree);
+    warm::give_back(pool, store, &worktree, aside.as_deref());
     Ok(outcome(worktree, fate, rescued, summary, branch))
 }
 
@@ -203,27 +205,30 @@ fn show_again(worktree: &WorktreeRecord) {
     }
 }
 
-/// Moves the files into the trash and takes the branch, by policy, and last the registration away.
+/// Moves the files into the trash and takes the branch, by policy, and last the registration away. Tells where the files are when
+/// all of them were there.
 fn remove(
     pool: &Pool,
     worktree: &WorktreeRecord,
     tip: Option<Oid>,
     present: Presence,
     rescued: Option<&Rescued>,
-) -> Result<BranchFate, Removal> {
+) -> Result<(BranchFate, Option<PathBuf>), Removal> {
     let look = rescued.and_then(|rescued| Some((rescued.survey.seen.as_ref()?, &rescued.survey.tracked)));
-    match (present, look) {
+    let aside = match (present, look) {
         (Presence::Whole, Some((seen, tracked))) => {
             let aside = set_aside(pool, worktree)?;
             last_look::prove_untouched(pool, worktree, &aside, tracked, seen).map_err(Removal::Refused)?;
+            Some(aside.path().to_owned())
         }
-        (Presence::Whole, None) => drop(set_aside(pool, worktree)?),
+        (Presence::Whole, None) => Some(set_aside(pool, worktree)?.path().to_owned()),
         (Presence::Files, _) => {
             fs::move_to_trash(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
                 .map_err(|error| Removal::Refused(chain(&error)))?;
+            None
         }
-        (Presence::Registration | Presence::Nothing, _) => {}
-    }
+        (Presence::Registration | Presence::Nothing, _) => None,
+    };
     let _lock = pool.lock_repository()?;
     let branch = dispose_of_branch(pool, worktree, tip);
     if matches!(present, Presence::Whole | Presence::Registration) {
@@ -232,7 +237,7 @@ fn remove(
             .map_err(|source| StateError::Io { path: worktree.admin.clone(), source })?;
     }
     sync_removal(pool, worktree)?;
-    Ok(branch)
+    Ok((branch, aside))
 }
 
 /// Moves the files into the trash, where they stay until they were looked at once more.

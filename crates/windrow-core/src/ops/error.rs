@@ -136,6 +136,68 @@ pub enum CreateError {
     Unverified(#[source] git::VerifyError),
 }
 
+/// Why worktrees are not held ready, or not fewer of them.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// The repository or its configuration cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// git failed.
+    #[error(transparent)]
+    Git(#[from] git::GitError),
+    /// HEAD cannot be read.
+    #[error(transparent)]
+    Head(#[from] git::HeadError),
+    /// A worktree could not be made.
+    #[error(transparent)]
+    Create(Box<CreateError>),
+    /// There is nothing to start from.
+    #[error("`{path}` has no commit yet", path = repository.display())]
+    Unborn {
+        /// The repository.
+        repository: PathBuf,
+    },
+    /// Filters, line endings, a sparse checkout or a partial clone: git has to write the files each time.
+    #[error("only git itself can check this repository out, so no worktree can be held ready")]
+    NeedsGit,
+    /// No name could be made.
+    #[error("cannot make a name from `{name}`")]
+    Name {
+        /// What it was made from.
+        name: String,
+    },
+    /// What somebody wrote into a worktree that was held ready cannot be saved.
+    #[error("cannot save what somebody wrote into `{name}`: {said}")]
+    Unsaved {
+        /// The worktree.
+        name: WorktreeName,
+        /// Why.
+        said: String,
+    },
+    /// Another repository is found at the path.
+    #[error("the repository at `{path}` is another one now", path = root.display())]
+    Moved {
+        /// The path that was given.
+        root: PathBuf,
+    },
+    /// The process in the background cannot be started.
+    #[error("cannot start the process that makes worktrees")]
+    Helper {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<CreateError> for PoolError {
+    fn from(error: CreateError) -> Self {
+        Self::Create(Box::new(error))
+    }
+}
+
 /// Why no lease was given.
 #[derive(Debug, thiserror::Error)]
 pub enum AcquireError {

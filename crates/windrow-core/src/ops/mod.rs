@@ -47,15 +47,16 @@ mod sweep;
 mod terms;
 mod variables;
 mod version;
+mod warm;
 
 pub use acquire::acquire;
 pub use adopt::{AdoptError, adopt};
 pub use deinit::{DeinitError, DeinitFate, Deinited, execute as execute_deinit, plan as plan_deinit};
 pub use doctor::{Cure, Cured, Finding, FindingSubject, Severity, cure, examine};
 pub use error::{
-    AcquireError, CreateError, DropError, ExecError, OpenError, PruneError, QueryError, ReconcileError,
-    ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError, StateError,
-    SweepError,
+    AcquireError, CreateError, DropError, ExecError, OpenError, PoolError, PruneError, QueryError,
+    ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError,
+    StateError, SweepError,
 };
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
@@ -83,3 +84,7 @@ pub use session::{
     EndedLease, EndedSession, SessionDetails, end_session, session_details, sessions, start_session,
 };
 pub use sweep::{SWEEP_COMMAND, sweep};
+pub use warm::{
+    Filled, PoolStatus, Shrunk, SpareStatus, WARM_COMMAND, WarmRequest, fill, fill_in_background,
+    pool_status, shrink, start_filling,
+};

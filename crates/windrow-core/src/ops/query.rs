@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use windrow_model::{Event, WorktreeName, WorktreeRecord, WorktreeState};
+use windrow_model::{Event, WorktreeName, WorktreeRecord};
 
 use super::{
     ending,
@@ -31,7 +31,7 @@ pub fn list(pool: &Pool) -> Result<Vec<Entry>, QueryError> {
     let Some(store) = pool.records()? else { return Ok(Vec::new()) };
     let read = store.snapshot(|records| {
         let leases = records.leases()?;
-        let present = records.worktrees()?.into_iter().filter(|record| record.state != WorktreeState::Gone);
+        let present = records.worktrees()?.into_iter().filter(|record| record.state.is_somebodys());
         let entry = |worktree: WorktreeRecord| {
             let lease = leases.iter().find(|lease| lease.worktree == worktree.id).cloned();
             Entry { worktree, lease }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use windrow_model::{LeaseRecord, WorktreeRecord, WorktreeState};
+use windrow_model::{LeaseRecord, WorktreeRecord};
 
 use super::{error::SelectError, outcome::Entry, pool::Pool, request::Selector};
 use crate::store::LocalStore;
@@ -23,7 +23,7 @@ pub(super) fn find(store: &LocalStore, selector: &Selector) -> Result<Entry, Sel
         Selector::Path(path) => holding(&store.worktrees().map_err(state)?, path),
     };
     let worktree = worktree
-        .filter(|found| found.state != WorktreeState::Gone)
+        .filter(|found| found.state.is_somebodys())
         .ok_or_else(|| SelectError::Unknown { what: describe(selector) })?;
     let lease = store.live_lease_of(worktree.id).map_err(state)?;
     Ok(Entry { worktree, lease })
@@ -49,8 +49,7 @@ pub(super) fn nothing(selector: &Selector) -> SelectError {
 fn holding(worktrees: &[WorktreeRecord], path: &Path) -> Option<WorktreeRecord> {
     let resolved = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let within = |record: &&WorktreeRecord| {
-        record.state != WorktreeState::Gone
-            && (resolved.starts_with(&record.path) || path.starts_with(&record.path))
+        record.state.is_somebodys() && (resolved.starts_with(&record.path) || path.starts_with(&record.path))
     };
     worktrees.iter().find(within).cloned()
 }

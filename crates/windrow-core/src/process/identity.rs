@@ -16,6 +16,14 @@ pub fn boot_id() -> io::Result<String> {
     platform::boot_id()
 }
 
+/// The mask by which the modes of new files are cut, as octal digits.
+///
+/// # Errors
+/// It cannot be asked; on systems other than Linux it never can.
+pub fn umask() -> io::Result<String> {
+    platform::umask()
+}
+
 /// Returns the identity of the running process `pid`, or `None` when there is none or it is a zombie.
 ///
 /// # Errors

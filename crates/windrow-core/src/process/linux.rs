@@ -19,6 +19,13 @@ pub(super) fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
 }
 
+/// *Source*: proc_pid_status(5); umask(2) itself cannot be asked without being set.
+pub(super) fn umask() -> io::Result<String> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    mask.map(|mask| mask.trim().to_owned()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// The PID namespace in which our numbers count. *Source*: namespaces(7).
 pub(super) fn pid_namespace() -> io::Result<u64> {
     Ok(fs::metadata("/proc/self/ns/pid")?.ino())

@@ -39,7 +39,7 @@ mod platform;
 pub use ending::{EndedBy, Straggler};
 pub use identity::{
     Ancestor, Liveness, ancestors, ask_to_end, boot_id, caller, identify, identify_self, liveness,
-    started_at, suspended,
+    started_at, suspended, umask,
 };
 pub use kill::{ABANDONED_GRACE, KillError, kill_tree};
 pub use lock::{FileLock, LockError, LockState, OccupancyLock, Wait, is_free, note_of};

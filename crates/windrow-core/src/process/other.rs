@@ -14,6 +14,10 @@ pub(super) fn boot_id() -> io::Result<String> {
     Err(unsupported())
 }
 
+pub(super) fn umask() -> io::Result<String> {
+    Err(unsupported())
+}
+
 pub(super) fn pid_namespace() -> io::Result<u64> {
     Err(unsupported())
 }

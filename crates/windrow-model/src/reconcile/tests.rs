@@ -49,7 +49,8 @@ fn table(record: Option<WorktreeState>) -> String {
 #[test]
 fn h40_the_table_is_this_one() {
     use WorktreeState as S;
-    for settled in [S::Idle, S::Leased, S::Kept] {
+    assert_eq!(table(Some(S::Idle)), "b..q. f.rq. qrrq. qqqq. .....");
+    for settled in [S::Leased, S::Kept] {
         assert_eq!(table(Some(settled)), "fqqq. f.rq. qrrq. qqqq. .....", "{settled}");
     }
     for ending in [S::Releasing, S::Removing] {

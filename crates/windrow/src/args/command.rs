@@ -8,6 +8,7 @@ use windrow_model::{BranchName, Fence, LeaseKey, RescueId, SessionId, WorktreeNa
 
 use super::{
     help,
+    pool::PoolArgs,
     prune::PruneArgs,
     session::SessionArgs,
     value::{self, ResultTarget},
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     /// Let leases end together, with the process that runs the agents
     #[command(after_help = help::SESSION)]
     Session(SessionArgs),
+    /// Hold worktrees ready, so that the next ones are handed out at once
+    #[command(after_help = help::POOL)]
+    Pool(PoolArgs),
     /// List the worktrees, oldest first
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -90,6 +94,9 @@ pub(crate) enum Command {
     /// Keeps a pool, in the background.
     #[command(name = windrow_core::ops::KEEPER_COMMAND, hide = true)]
     Keeper(KeeperArgs),
+    /// Fills a pool, in the background.
+    #[command(name = windrow_core::ops::WARM_COMMAND, hide = true)]
+    Warm(WarmArgs),
     /// Writes the JSON Schemas of every document.
     #[command(name = "__schemas", hide = true)]
     Schemas(SchemasArgs),
@@ -483,6 +490,15 @@ pub(crate) struct KeeperArgs {
     pub(crate) common_dir: PathBuf,
     /// The path that stands for the repository.
     pub(crate) root: PathBuf,
+}
+
+/// Arguments of `__warm`.
+#[derive(Debug, Args)]
+pub(crate) struct WarmArgs {
+    /// How many worktrees are to be ready.
+    pub(crate) count: u32,
+    #[command(flatten)]
+    pub(crate) pool: KeeperArgs,
 }
 
 /// Arguments of `__schemas`.

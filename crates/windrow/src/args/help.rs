@@ -3,7 +3,7 @@
 /// Every command that is shown, in groups.
 pub(super) const GROUPS: [(&str, &[&str]); 6] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
-    ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt"]),
+    ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
@@ -45,6 +45,16 @@ Examples:
   export WINDROW_SESSION=$(windrow session start)
   windrow acquire --name fix
   windrow session end";
+
+pub(super) const POOL: &str = "\
+A worktree that is held ready only has to be given its name and branch; at another commit the files
+that differ are written. `[pool] warm = N` in the configuration keeps N ready for ever. Each takes the
+room of a whole checkout. They lie beside the worktrees, and git does not list them.
+
+Examples:
+  windrow pool warm 4 --wait
+  windrow pool status
+  windrow pool resize 0";
 
 pub(super) const RESTORE: &str = "\
 Makes a new worktree at the commit and on the branch where the work was, and puts every saved file

@@ -2,6 +2,7 @@
 
 mod command;
 mod help;
+mod pool;
 mod prune;
 mod request;
 mod session;
@@ -19,8 +20,9 @@ pub(crate) use self::{
         AcquireArgs, AdoptArgs, Command, CompletionShell, ConfigArgs, DeinitArgs, DiffArgs, DoctorArgs,
         EventsArgs, ExecArgs, KeeperArgs, ListArgs, LogsArgs, ManArgs, PathArgs, ReconcileArgs, ReleaseArgs,
         RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs,
-        SweepArgs,
+        SweepArgs, WarmArgs,
     },
+    pool::PoolCommand,
     prune::PruneArgs,
     session::SessionCommand,
     value::ResultTarget,

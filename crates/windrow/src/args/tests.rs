@@ -223,6 +223,7 @@ fn the_help_of_the_program() {
       release     Give a worktree back; what is not committed goes into a rescue
       session     Let leases end together, with the process that runs the agents
       adopt       Take a worktree that was made by hand or by another tool into care
+      pool        Hold worktrees ready, so that the next ones are handed out at once
 
     Look:
       list        List the worktrees, oldest first

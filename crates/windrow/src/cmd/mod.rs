@@ -10,6 +10,7 @@ mod list;
 mod logs;
 mod man;
 mod path;
+mod pool;
 mod prune;
 mod reconcile;
 mod release;
@@ -110,6 +111,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Renew(args) => acquire::renew(context, &args),
         Command::Release(args) => release::release(context, &args),
         Command::Session(args) => session::session(context, &args.command),
+        Command::Pool(args) => pool::pool(context, &args.command),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),
@@ -129,6 +131,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Cd { .. } => Err(path::no_function()),
         Command::Sweep(args) => Ok(sweep(&args)),
         Command::Keeper(args) => Ok(keep(context, &args)),
+        Command::Warm(args) => Ok(pool::fill_in_background(context, &args)),
         Command::Schemas(args) => schemas::schemas(&args),
     }
 }

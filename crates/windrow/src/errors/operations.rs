@@ -1,9 +1,9 @@
 //! The kinds of the operations' own errors.
 
 use windrow_core::ops::{
-    AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, OpenError, PruneError,
-    QueryError, ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError,
-    SessionError, StateError,
+    AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, OpenError, PoolError,
+    PruneError, QueryError, ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError,
+    SelectError, SessionError, StateError,
 };
 use windrow_model::{Fence, WorktreeName};
 
@@ -270,6 +270,27 @@ impl Classify for PruneError {
     }
 }
 
+impl Classify for PoolError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Open(error) => error.kind(),
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Head(error) => error.kind(),
+            Self::Create(error) => error.kind(),
+            Self::Unborn { repository } => {
+                Kind::new(Code::NotFound).path(repository).hint("make a first commit")
+            }
+            Self::NeedsGit => Kind::new(Code::Conflict)
+                .hint("worktrees are made as they are needed; `windrow acquire` makes one"),
+            Self::Name { .. } => Kind::new(Code::Internal),
+            Self::Unsaved { name, .. } => Kind::new(Code::Unsaved).worktree(name),
+            Self::Moved { root } => Kind::new(Code::NotARepository).path(root),
+            Self::Helper { source } => Kind::io(source),
+        }
+    }
+}
+
 impl Classify for ReconcileError {
     fn kind(&self) -> Kind {
         match self {
@@ -327,6 +348,7 @@ impl Classify for DeinitError {
     fn kind(&self) -> Kind {
         match self {
             Self::State(error) => error.kind(),
+            Self::Spare(error) => error.kind(),
             Self::Look(error) => error.kind(),
             Self::Git(error) => error.kind(),
             Self::Ref { source, .. } => source.kind(),

@@ -6,6 +6,7 @@ mod deinit;
 mod doctor;
 mod events;
 mod list;
+mod pool;
 mod problem;
 mod prune;
 mod reconcile;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     doctor::doctor,
     events::event,
     list::list,
+    pool::{filled, filling, pool_status, shrunk},
     problem::{notice, problem},
     prune::{prune_plan, pruned},
     reconcile::{reconcile_plan, reconciled},

@@ -11,6 +11,7 @@ mod doctor;
 mod documents;
 mod guard;
 mod outcome;
+mod pool;
 mod problem;
 mod prune;
 mod reconcile;
@@ -32,6 +33,7 @@ pub(crate) use self::{
         ShowDocument,
     },
     outcome::Exit,
+    pool::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},
     problem::{Code, Details, HeldWorktree, WireError},
     prune::PruneDocument,
     reconcile::ReconcileDocument,

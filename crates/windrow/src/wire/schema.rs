@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use super::{
-    deinit::DeinitDocument, doctor::DoctorDocument, documents as d, prune::PruneDocument,
+    deinit::DeinitDocument, doctor::DoctorDocument, documents as d, pool as p, prune::PruneDocument,
     reconcile::ReconcileDocument, session as s,
 };
 
@@ -23,6 +23,9 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("list", of::<d::ListDocument>()),
         ("logs", of::<d::LogsDocument>()),
         ("path", of::<d::PathDocument>()),
+        ("pool-resize", of::<p::PoolResizeDocument>()),
+        ("pool-status", of::<p::PoolStatusDocument>()),
+        ("pool-warm", of::<p::PoolWarmDocument>()),
         ("prune", of::<PruneDocument>()),
         ("reconcile", of::<ReconcileDocument>()),
         ("release", of::<d::ReleaseDocument>()),

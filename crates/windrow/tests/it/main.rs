@@ -60,6 +60,7 @@ mod supervision;
 mod terminal;
 mod tour;
 mod unfinished;
+mod warm;
 #[cfg(target_os = "linux")]
 mod zoo;
 

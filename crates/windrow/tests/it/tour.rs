@@ -43,6 +43,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "## windrow/mine",
         "2 leases given back",
         "look",
+        "thrown away",
         "doomed-",
         "`oops.txt` in the main checkout was added",
         "be brief",

@@ -13,12 +13,13 @@ use crate::{
     git::{self, Expect, RefChange},
     ops::{
         error::{ReleaseError, RescueError, SelectError, StateError},
+        observer::Unobserved,
         outcome::Entry,
         pool::{Pool, WorktreeLock},
         release,
         request::{ReleaseRequest, Selector, WorkPolicy},
         rescue::{self, ADMIN, CARRIED, CHANGED, TREE},
-        rescues,
+        rescues, warm,
     },
     store::{LocalStore, StoreError},
 };
@@ -86,6 +87,10 @@ fn give_back(pool: &Pool, store: &mut LocalStore, worktree: &Decided) -> Result<
     let Some(record) = store.worktree(worktree.id).map_err(StateError::from)? else { return Ok(()) };
     if record.state == WorktreeState::Gone {
         return Ok(());
+    }
+    if record.state == WorktreeState::Idle {
+        let ended = warm::remove(pool, store, &record, &mut Unobserved);
+        return ended.map(drop).map_err(|error| DeinitError::Spare(Box::new(error)));
     }
     let lease = store.live_lease_of(record.id).map_err(StateError::from)?;
     let request = ReleaseRequest {

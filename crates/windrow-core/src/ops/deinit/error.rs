@@ -6,7 +6,7 @@ use windrow_model::WorktreeName;
 
 use crate::{
     fs, git,
-    ops::error::{DropError, ReconcileError, ReleaseError, StateError},
+    ops::error::{DropError, PoolError, ReconcileError, ReleaseError, StateError},
     process::LockError,
 };
 
@@ -19,6 +19,9 @@ pub enum DeinitError {
     /// The records, registrations or directories cannot be looked at.
     #[error(transparent)]
     Look(#[from] ReconcileError),
+    /// A worktree that was held ready cannot be thrown away.
+    #[error(transparent)]
+    Spare(Box<PoolError>),
     /// git failed.
     #[error(transparent)]
     Git(#[from] git::GitError),

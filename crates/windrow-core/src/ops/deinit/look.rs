@@ -26,7 +26,7 @@ use crate::{
         pool::Pool,
         reconcile,
         rescue::rescue_ref,
-        survey,
+        survey, warm,
     },
     store::LocalStore,
 };
@@ -102,6 +102,9 @@ fn look_at(
 
 /// What its release would have to save, by the same look.
 fn work_in(pool: &Pool, store: &LocalStore, record: &WorktreeRecord) -> WorkSeen {
+    if record.state == WorktreeState::Idle {
+        return warm::spare::doubt(pool, record).map_or(WorkSeen::Saved, WorkSeen::Unknown);
+    }
     let survey = match identity::prove_removable(pool, record) {
         Identity::Gone => return WorkSeen::Saved,
         Identity::Doubtful(why) => return WorkSeen::Unknown(why),
@@ -304,6 +307,6 @@ pub(super) fn holds_state(state: &Path) -> Result<bool, ReconcileError> {
 pub(super) fn is_state(name: &OsString) -> bool {
     let name = name.as_bytes();
     let databases = [&b"state.db"[..], b"coordination.db", b"new-", b"old-", b"tmp-"];
-    let whole = [&b"locks"[..], b"logs", b"excludes", b"rescue", b"reserve"];
+    let whole = [&b"locks"[..], b"logs", b"excludes", b"rescue", b"reserve", b"warm"];
     whole.contains(&name) || databases.iter().any(|prefix| name.starts_with(prefix))
 }

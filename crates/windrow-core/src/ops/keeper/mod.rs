@@ -45,7 +45,7 @@ use std::{
 use windrow_model::WorktreeId;
 
 pub(super) use self::post::{Post, incumbent_of};
-pub(super) use self::start::on_demand;
+pub(super) use self::start::{environment, on_demand};
 use self::{
     agenda::Agenda,
     diary::Diary,

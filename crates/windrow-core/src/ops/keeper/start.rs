@@ -44,7 +44,7 @@ fn has_keeper(pool: &Pool) -> bool {
     held && !post::incumbent(&lock).is_some_and(|other| config::is_older(&other.version, own))
 }
 
-fn environment(pool: &Pool) -> Vec<(OsString, OsString)> {
+pub(in crate::ops) fn environment(pool: &Pool) -> Vec<(OsString, OsString)> {
     let wanted =
         |name: &OsStr| HANDED_OVER.iter().any(|known| name == *known) || name.as_bytes().starts_with(b"XDG_");
     pool.environment.variables.iter().filter(|(name, _)| wanted(name)).cloned().collect()

@@ -4,7 +4,7 @@ use std::{error::Error, path::Path};
 
 use windrow_model::{
     Discrepancy, DiskSeen, Holder, ReconcileAction, ReconcileStep, WorktreeEvent, WorktreeRecord,
-    WorktreeSeen, reconcile_action,
+    WorktreeSeen, WorktreeState, reconcile_action,
 };
 
 use super::{StepFate, look};
@@ -47,6 +47,11 @@ pub(super) fn carry_out(
             done(told, &fate, lock)
         }
         (ReconcileAction::RollBack, Some(record)) => {
+            if record.state == WorktreeState::Idle {
+                store.transaction(|tx| {
+                    tx.advance(id, WorktreeEvent::Taken, Pool::now(), "its files are gone")
+                })?;
+            }
             create::roll_back(pool, store, &record)?;
             sweep::in_background(pool, &record);
             lock.0.remove()?;

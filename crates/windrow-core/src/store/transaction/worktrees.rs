@@ -30,6 +30,24 @@ impl Tx<'_> {
         self.append(&event, worktree.created_at).map(drop)
     }
 
+    /// Takes a worktree that is held ready and records what it is to become: its name, path, commit, target and checkout.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`], [`StoreError::PathTaken`], [`StoreError::BranchTaken`] by a worktree that is not gone;
+    /// [`StoreError::Illegal`] when it is no longer ready, [`StoreError::NoSuchWorktree`]; the database failed.
+    pub fn take_spare(&mut self, becomes: &WorktreeRecord) -> Result<(), StoreError> {
+        if self.worktree_named(&becomes.name)?.is_some_and(|other| other.id != becomes.id) {
+            return Err(StoreError::NameTaken(becomes.name.clone()));
+        }
+        self.set_place(becomes.id, &becomes.path, &becomes.admin)?;
+        self.set_base(becomes.id, &becomes.base, becomes.target.as_ref())?;
+        self.set_checkout(becomes.id, &becomes.checkout)?;
+        let sql = "UPDATE worktrees SET name = ?2, created_at = ?3 WHERE id = ?1";
+        let created = becomes.created_at.as_microsecond();
+        self.set(becomes.id, sql, params![becomes.id.to_string(), becomes.name.as_str(), created])?;
+        self.advance(becomes.id, WorktreeEvent::Taken, becomes.created_at, "").map(drop)
+    }
+
     /// Lets `event` happen to a worktree; returns the state after it.
     ///
     /// Appends the matching event with `detail`, except for [`WorktreeEvent::HandedOut`], which the lease's own event tells. The
@@ -244,6 +262,7 @@ fn kind_of(event: WorktreeEvent) -> Option<EventKind> {
     match event {
         WorktreeEvent::Created | WorktreeEvent::Scrubbed => Some(EventKind::WorktreeIdle),
         WorktreeEvent::HandedOut => None,
+        WorktreeEvent::Taken => Some(EventKind::WorktreeCreating),
         WorktreeEvent::ReleaseBegan => Some(EventKind::LeaseReleasing),
         WorktreeEvent::WasKept => Some(EventKind::WorktreeKept),
         WorktreeEvent::RescueProven => Some(EventKind::WorktreeRemoving),

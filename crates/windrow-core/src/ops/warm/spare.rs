@@ -1,0 +1,293 @@
+//! One worktree that is held ready: files and an index, of which git knows nothing yet.
+//!
+//! Its files lie beside the worktrees in `.idle-<id>`, its index in `windrow/warm/<id>.index` with the conditions under which it
+//! was made. Registration, branch, name and carried files come when it is handed out, by the very steps of every creation.
+//!
+//! # Crash safety
+//! A spare that is being made, brought to another commit or handed out is `creating`, so that whatever a kill leaves is undone.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use bstr::BString;
+use windrow_model::{FileStat, IndexEntry, Oid, TreeEntry, WorktreeId, WorktreeRecord, WorktreeState};
+
+use crate::{
+    fs,
+    git::{self, Objects, TreeListing},
+    ops::{
+        create::{self, Source},
+        error::{CreateError, StateError, chain},
+        observer::Observer,
+        pool::{Pool, WorktreeLock},
+        progress::Forward,
+    },
+    process,
+    store::Tx,
+};
+
+/// A spare that can be handed out, and the right to do so.
+#[derive(Debug)]
+pub(in crate::ops) struct Spare {
+    /// Its record, still ready.
+    pub(in crate::ops) record: WorktreeRecord,
+    /// Its lock.
+    pub(in crate::ops) lock: WorktreeLock,
+}
+
+/// Where the files of a spare lie that is, or becomes, the worktree of `record`.
+pub(in crate::ops) fn directory(record: &WorktreeRecord) -> PathBuf {
+    record.path.with_file_name(format!(".idle-{}", record.id))
+}
+
+/// The index of a spare.
+pub(in crate::ops) fn index(pool: &Pool, id: &WorktreeId) -> PathBuf {
+    pool.warm_dir().join(format!("{id}.index"))
+}
+
+pub(super) fn conditions_file(pool: &Pool, id: &WorktreeId) -> PathBuf {
+    pool.warm_dir().join(format!("{id}.conditions"))
+}
+
+/// What else decides how a commit's files look on disk; `None` when it cannot be told, or when git has to write them.
+///
+/// The commit's own attributes are looked at when a spare is made, against the same configuration.
+pub(super) fn conditions(pool: &Pool) -> Option<String> {
+    let plain = git::needs_git_always(&pool.git, pool.repository()).ok()?.is_none();
+    let umask = process::umask().ok()?;
+    let settings = pool.repository().config.digest(&["core.", "filter.", "extensions."]);
+    plain.then(|| format!("1 {umask} {settings}\n"))
+}
+
+/// Finds a spare for a worktree at `path` and takes its lock: one that already is at `base` if there is one.
+///
+/// What is not as it was made is passed over; the next filling looks at it.
+pub(in crate::ops) fn find(
+    pool: &Pool,
+    tx: &Tx<'_>,
+    path: &Path,
+    base: &Oid,
+) -> Result<Option<Spare>, StateError> {
+    let beside = |record: &WorktreeRecord| record.path.parent() == path.parent();
+    let mut spares = tx.worktrees()?;
+    spares.retain(|record| record.state == WorktreeState::Idle && beside(record));
+    if spares.is_empty() || path.symlink_metadata().is_ok() {
+        return Ok(None);
+    }
+    let Some(now) = conditions(pool) else { return Ok(None) };
+    spares.sort_by_key(|record| (record.base != *base, record.created_at));
+    for record in spares {
+        if is_usable(pool, &record, &now)
+            && let Some(lock) = pool.lock_worktree(&record.id)?
+        {
+            return Ok(Some(Spare { record, lock }));
+        }
+    }
+    Ok(None)
+}
+
+/// Tells whether a spare is where it was made, under this boot and these conditions.
+pub(super) fn is_usable(pool: &Pool, record: &WorktreeRecord, conditions: &str) -> bool {
+    let same_boot = process::boot_id().is_ok_and(|boot| boot == record.boot_id);
+    let there = fs::directory_identity(&directory(record)).ok().flatten();
+    let made = std::fs::read_to_string(conditions_file(pool, &record.id));
+    same_boot
+        && there.is_some()
+        && there == record.identity
+        && made.is_ok_and(|made| made == conditions)
+        && index(pool, &record.id).is_file()
+}
+
+/// What was written into a spare, by which it can be told later what its holder changed: a copy of its index that no git touches.
+pub(super) fn pristine(pool: &Pool, id: &WorktreeId) -> PathBuf {
+    pool.warm_dir().join(format!("{id}.pristine"))
+}
+
+/// Remembers what a spare's files are now.
+fn remember(pool: &Pool, id: &WorktreeId) -> Result<(), CreateError> {
+    let (from, to) = (index(pool, id), pristine(pool, id));
+    std::fs::copy(&from, &to).map_err(|source| CreateError::Io { path: to, source })?;
+    Ok(())
+}
+
+/// Makes the files and the index of a spare whose directory is there, empty.
+pub(super) fn fill(
+    pool: &Pool,
+    record: &WorktreeRecord,
+    objects: &Objects,
+    tree: &TreeListing,
+    conditions: &str,
+    observer: &mut dyn Observer,
+) -> Result<(), CreateError> {
+    let file = conditions_file(pool, &record.id);
+    std::fs::write(&file, conditions).map_err(|source| CreateError::Io { path: file, source })?;
+    create::write_tree(pool, &directory(record), &index(pool, &record.id), objects, tree, observer)?;
+    remember(pool, &record.id)
+}
+
+/// Brings a spare to the commit of `record`; `false` when only git itself can write that, and the spare then is thrown away.
+pub(in crate::ops) fn bring_to_base(
+    pool: &Pool,
+    record: &WorktreeRecord,
+    held: &Oid,
+    observer: &mut dyn Observer,
+) -> Result<bool, CreateError> {
+    if *held == record.base {
+        return Ok(true);
+    }
+    let objects = Objects::open(pool.repository());
+    let tree = objects.listing(&record.base)?;
+    if git::needs_git(&pool.git, pool.repository(), &objects, &tree.entries)?.is_some() {
+        discard(pool, record);
+        return Ok(false);
+    }
+    let old = git::read_index(&index(pool, &record.id), pool.repository().object_format)?;
+    switch(pool, record, &old, &objects, &tree, observer)?;
+    Ok(true)
+}
+
+/// Changes the files that differ from what is there, and only those.
+pub(super) fn switch(
+    pool: &Pool,
+    record: &WorktreeRecord,
+    there: &[IndexEntry],
+    objects: &Objects,
+    tree: &TreeListing,
+    observer: &mut dyn Observer,
+) -> Result<(), CreateError> {
+    let (root, index) = (directory(record), index(pool, &record.id));
+    let format = pool.repository().object_format;
+    let step = difference(there, &tree.entries);
+    create::check_room(pool, record, objects, &step.added)?;
+    for path in &step.removed {
+        fs::clear(&root, path)
+            .map_err(|source| CreateError::Io { path: root.join(path.to_string()), source })?;
+    }
+    observer.stage("bringing it up to date", Some(step.added.len() as u64));
+    let written = Forward::while_working(observer, |progress| {
+        fs::add(&root, &step.added, &Source(objects), create::threads(), progress)
+    })?;
+    let mut stats = step.stats;
+    for (number, stat) in step.numbers.into_iter().zip(written.stats) {
+        stats[number] = stat;
+    }
+    git::write_index(&index, format, &tree.entries, &stats, Some(&tree.cache))?;
+    remember(pool, &record.id)
+}
+
+/// What leads from an index to a tree.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Step {
+    /// What goes, changed files included.
+    removed: Vec<BString>,
+    /// What comes, changed files included.
+    added: Vec<TreeEntry>,
+    /// Where each of `added` stands in the tree.
+    numbers: Vec<usize>,
+    /// The stat of every entry of the tree; empty for those that come.
+    stats: Vec<FileStat>,
+}
+
+fn difference(old: &[IndexEntry], new: &[TreeEntry]) -> Step {
+    let mut step = Step::default();
+    let mut old = old.iter().peekable();
+    for (number, entry) in new.iter().enumerate() {
+        while let Some(gone) = old.next_if(|old| old.path < entry.path) {
+            step.removed.push(gone.path.clone());
+        }
+        let known = old.next_if(|old| old.path == entry.path);
+        match known {
+            Some(known) if known.oid == entry.oid && known.mode == entry.mode => step.stats.push(known.stat),
+            known => {
+                step.removed.extend(known.map(|known| known.path.clone()));
+                step.added.push(entry.clone());
+                step.numbers.push(number);
+                step.stats.push(FileStat::default());
+            }
+        }
+    }
+    step.removed.extend(old.map(|gone| gone.path.clone()));
+    step
+}
+
+/// Why a spare may not be thrown away: something that is not ours may be in it. `None` when it is as it was made.
+pub(in crate::ops) fn doubt(pool: &Pool, record: &WorktreeRecord) -> Option<String> {
+    let strange = || {
+        let entries = git::read_index(&index(pool, &record.id), pool.repository().object_format)?;
+        let known: Vec<_> = entries.into_iter().map(|entry| (entry.path, entry.stat)).collect();
+        fs::first_difference(&directory(record), &known)
+            .map_err(|source| git::IndexError::Io { path: directory(record), source })
+    };
+    match strange() {
+        Ok(None) => None,
+        Ok(Some(path)) => Some(format!("somebody changed `{path}` in it while it was held ready")),
+        Err(error) => Some(format!("it cannot be checked: {}", chain(&error))),
+    }
+}
+
+/// Throws the files of a spare away, wherever it stood. Repeating it does no harm.
+pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) {
+    let directory = directory(record);
+    if directory.symlink_metadata().is_ok()
+        && let Err(error) =
+            fs::move_to_trash(&directory, &Pool::trash_of(record), &format!("idle-{}", record.id))
+    {
+        tracing::warn!(%error, path = %directory.display(), "cannot throw a spare worktree away");
+    }
+    for file in [index(pool, &record.id), conditions_file(pool, &record.id), pristine(pool, &record.id)] {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, path = %file.display(), "cannot remove what belongs to a spare worktree");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Pool {
+    /// The indexes of the spares.
+    pub(super) fn warm_dir(&self) -> PathBuf {
+        self.state_dir().join("warm")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windrow_model::{EntryMode, IndexFlags};
+
+    use super::*;
+
+    fn oid(digit: u8) -> Oid {
+        format!("{digit:x}").repeat(40).parse().unwrap()
+    }
+
+    fn entry(path: &str, content: u8) -> TreeEntry {
+        TreeEntry { path: path.into(), mode: EntryMode::File, oid: oid(content) }
+    }
+
+    fn held(path: &str, content: u8) -> IndexEntry {
+        let stat = FileStat { size: content.into(), ..FileStat::default() };
+        let TreeEntry { path, mode, oid } = entry(path, content);
+        IndexEntry { path, mode, oid, stat, flags: IndexFlags::default() }
+    }
+
+    #[test]
+    fn only_what_differs_is_touched() {
+        let old = [held("a", 1), held("b", 2), held("d/e", 3), held("z", 4)];
+        let new = [entry("a", 1), entry("b", 5), entry("c", 6), entry("d", 3)];
+        let step = difference(&old, &new);
+        assert_eq!(step.removed, ["b", "d/e", "z"].map(BString::from));
+        assert_eq!(step.added, [entry("b", 5), entry("c", 6), entry("d", 3)]);
+        assert_eq!(step.numbers, [1, 2, 3]);
+        assert_eq!(step.stats.iter().map(|stat| stat.size).collect::<Vec<_>>(), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_mode_alone_is_a_difference() {
+        let executable = TreeEntry { mode: EntryMode::Executable, ..entry("a", 1) };
+        let step = difference(&[held("a", 1)], std::slice::from_ref(&executable));
+        assert_eq!((step.removed.len(), step.added), (1, vec![executable]));
+    }
+}

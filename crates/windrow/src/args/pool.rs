@@ -1,0 +1,42 @@
+//! The arguments of `pool`.
+
+use clap::{Args, Subcommand};
+
+/// Arguments of `pool`.
+#[derive(Debug, Args)]
+pub(crate) struct PoolArgs {
+    #[command(subcommand)]
+    pub(crate) command: PoolCommand,
+}
+
+/// What to do with the pool.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// Tell what is held ready
+    Status {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make worktrees until this many are ready, in the background
+    Warm {
+        /// How many in all
+        #[arg(value_name = "N")]
+        count: u32,
+        /// Make them now, and return when they are ready
+        #[arg(long)]
+        wait: bool,
+        /// Print what was made as JSON
+        #[arg(long, requires = "wait")]
+        json: bool,
+    },
+    /// Hold at most this many ready: the others are thrown away
+    Resize {
+        /// How many
+        #[arg(value_name = "N")]
+        count: u32,
+        /// Print what became of them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,68 @@
+//! `windrow pool`.
+
+use windrow_core::ops::{self, Pool, WarmRequest};
+
+use super::{Context, Form};
+use crate::{
+    args::{PoolCommand, WarmArgs},
+    errors::{Exit, Problem},
+    progress::Progress,
+    render,
+    wire::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},
+};
+
+/// Tells what is held ready, makes more of it, or less.
+pub(super) fn pool(context: &mut Context, command: &PoolCommand) -> Result<Exit, Problem> {
+    let pool = context.open()?;
+    match command {
+        PoolCommand::Status { json } => status(context, &pool, Form::from(*json)),
+        PoolCommand::Warm { count, wait: true, json } => warm(context, &pool, *count, Form::from(*json)),
+        PoolCommand::Warm { count, .. } => {
+            ops::start_filling(&pool, WarmRequest { count: *count })?;
+            context.console.say(&render::filling(*count));
+            Ok(Exit::OK)
+        }
+        PoolCommand::Resize { count, json } => resize(context, &pool, *count, Form::from(*json)),
+    }
+}
+
+fn status(context: &mut Context, pool: &Pool, form: Form) -> Result<Exit, Problem> {
+    let status = ops::pool_status(pool)?;
+    match form {
+        Form::Json => context.document(&PoolStatusDocument::from(&status))?,
+        Form::Human => context.text(&render::pool_status(&status, &context.view()))?,
+    }
+    Ok(Exit::OK)
+}
+
+fn warm(context: &mut Context, pool: &Pool, count: u32, form: Form) -> Result<Exit, Problem> {
+    let mut progress = Progress::new(&mut context.console);
+    let filled = ops::fill(pool, WarmRequest { count }, &mut progress)?;
+    progress.finish();
+    match form {
+        Form::Json => context.document(&PoolWarmDocument::from(&filled))?,
+        Form::Human => context.console.say(&render::filled(&filled)),
+    }
+    Ok(Exit::OK)
+}
+
+fn resize(context: &mut Context, pool: &Pool, count: u32, form: Form) -> Result<Exit, Problem> {
+    let mut progress = Progress::new(&mut context.console);
+    let shrunk = ops::shrink(pool, count, &mut progress)?;
+    progress.finish();
+    match form {
+        Form::Json => context.document(&PoolResizeDocument::from(&shrunk))?,
+        Form::Human => context.console.say(&render::shrunk(&shrunk)),
+    }
+    Ok(Exit::OK)
+}
+
+/// The filling in the background: it speaks to nobody.
+pub(super) fn fill_in_background(context: &Context, args: &WarmArgs) -> Exit {
+    let request = ops::KeepRequest { common_dir: args.pool.common_dir.clone(), root: args.pool.root.clone() };
+    let environment = context.surroundings.for_core(&[]);
+    match ops::fill_in_background(environment, &request, WarmRequest { count: args.count }) {
+        Ok(_) => Exit::OK,
+        Err(_) => Exit::FAILURE,
+    }
+}

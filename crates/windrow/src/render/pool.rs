@@ -1,0 +1,69 @@
+//! The warm pool.
+
+use comfy_table::Cell;
+use windrow_core::ops::{Filled, PoolStatus, Shrunk};
+
+use super::{
+    View,
+    style::{CARE, FAINT, GOOD, NAME, paint},
+    table,
+    text::{age, count, path, safe},
+};
+
+/// What is held ready, and what to do when nothing is.
+pub(crate) fn pool_status(status: &PoolStatus, view: &View<'_>) -> String {
+    let usable = status.spares.iter().filter(|spare| spare.usable).count();
+    let ready = paint(if usable > 0 { GOOD } else { CARE }, format!("{usable} ready"));
+    let of = status.max.map_or_else(String::new, |max| format!(" of {max}"));
+    let filling = if status.filling { ", more are being made" } else { "" };
+    let mut text = format!("{ready}{filling}  {} wanted, {}{of} in use\n", status.wanted, status.in_use);
+    if status.spares.is_empty() {
+        let next = if status.filling { "" } else { "`windrow pool warm 4` makes some\n" };
+        return text + &paint(FAINT, next);
+    }
+    let mut table = table::table(&["READY", "COMMIT", "AGE", "PATH"]);
+    for spare in &status.spares {
+        table.add_row([
+            Cell::new(if spare.usable { "yes" } else { "no, to be replaced" }),
+            Cell::new(spare.record.base.short()),
+            Cell::new(age(spare.record.created_at, view)),
+            Cell::new(path(&spare.path, view)),
+        ]);
+    }
+    text.push_str(&table::render(table));
+    text
+}
+
+/// A filling that was begun.
+pub(crate) fn filling(wanted: u32) -> String {
+    format!("making {}; `windrow pool status` tells how far it is\n", worktrees(wanted))
+}
+
+/// A filling that is done.
+pub(crate) fn filled(filled: &Filled) -> String {
+    let mut did = Vec::new();
+    if filled.made > 0 {
+        did.push(format!("{} made", filled.made));
+    }
+    if filled.recycled > 0 {
+        did.push(format!("{} cleaned after use", filled.recycled));
+    }
+    if filled.switched > 0 {
+        did.push(format!("{} brought up to date", filled.switched));
+    }
+    let did = if did.is_empty() { "nothing to do".to_owned() } else { did.join(", ") };
+    format!("{}  {}\n", paint(NAME, format!("{} ready", worktrees(filled.ready))), paint(FAINT, did))
+}
+
+/// A pool that holds fewer ready.
+pub(crate) fn shrunk(shrunk: &Shrunk) -> String {
+    let mut text = format!("{} thrown away, {} ready\n", worktrees(shrunk.removed), shrunk.left);
+    for notice in &shrunk.notices {
+        text.push_str(&format!("{}\n", paint(CARE, safe(notice))));
+    }
+    text
+}
+
+fn worktrees(number: u32) -> String {
+    count(number.into(), "worktree")
+}
