@@ -55,7 +55,7 @@ pub(super) fn run(repo: &TestRepo, files: usize, runs: usize, command: &[String]
 }
 
 /// Measures both sides, in the other order in every second round.
-fn in_turn(round: usize, mut side: impl FnMut(bool) -> Result) -> Result {
+pub(super) fn in_turn(round: usize, mut side: impl FnMut(bool) -> Result) -> Result {
     let ours_first = round.is_multiple_of(2);
     side(ours_first)?;
     side(!ours_first)
@@ -101,17 +101,17 @@ fn git_run(repo: &TestRepo, round: usize, command: &[String]) -> Result<Cost> {
     Ok(add + work + remove)
 }
 
-fn git_place(repo: &TestRepo, round: usize) -> PathBuf {
+pub(super) fn git_place(repo: &TestRepo, round: usize) -> PathBuf {
     repo.root().join(format!("plain-{round}"))
 }
 
 /// With a branch, as a lease has one.
-fn git_add(repo: &TestRepo, place: &Path) -> Invocation {
+pub(super) fn git_add(repo: &TestRepo, place: &Path) -> Invocation {
     let branch = place.file_name().expect("a place has a name");
     repo.git_invocation(repo.path()).args(["worktree", "add", "--quiet", "-b"]).arg(branch).arg(place)
 }
 
-fn git_remove(repo: &TestRepo, place: &Path) -> Invocation {
+pub(super) fn git_remove(repo: &TestRepo, place: &Path) -> Invocation {
     repo.git_invocation(repo.path()).args(["worktree", "remove", "--force"]).arg(place)
 }
 

@@ -1,5 +1,6 @@
 //! Measurements of the release build against plain git, on generated repositories.
 
+mod claim;
 mod figures;
 mod keeper;
 mod lease;
@@ -27,6 +28,15 @@ pub(crate) enum Bench {
         scene: Scene,
         #[command(flatten)]
         runs: Runs,
+    },
+    /// `windrow acquire` of a ready worktree, and its release, against `git worktree add` and `remove --force`.
+    Claim {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        runs: Runs,
+        #[command(flatten)]
+        claim: claim::Claim,
     },
     /// `windrow run -- COMMAND` against `git worktree add`, the command, and `git worktree remove --force`.
     Run {
@@ -96,6 +106,7 @@ pub(crate) struct Runs {
 /// Fails when the build or a measured program does.
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
     let (Bench::Lease { scene, .. }
+    | Bench::Claim { scene, .. }
     | Bench::Run { scene, .. }
     | Bench::Keeper { scene, .. }
     | Bench::Reconcile { scene, .. }
@@ -113,6 +124,7 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
     let repo = builder.build();
     let report = match bench {
         Bench::Lease { runs, .. } => lease::lease(&repo, files, runs.runs)?,
+        Bench::Claim { runs, claim, .. } => claim::claim(&repo, files, runs.runs, claim)?,
         Bench::Run { runs, command, .. } => lease::run(&repo, files, runs.runs, command)?,
         Bench::Keeper { runs, keeping, .. } => keeper::keeper(&repo, files, runs.runs, keeping)?,
         Bench::Reconcile { runs, worktrees, .. } => {
