@@ -19,7 +19,7 @@ pub(crate) struct Faults {
     /// Chooses where the strikes fall that are not made everywhere; the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only these operations: acquire, run, release, restore, records-lost, files-gone, session-end.
+    /// Only these operations: acquire, run, release, restore, records-lost, files-gone, session-end, prune, claim, warm.
     #[arg(long, value_parser = scenario, value_delimiter = ',')]
     scenario: Vec<Scenario>,
     /// Where git keeps refs.

@@ -32,11 +32,15 @@ pub enum Scenario {
     SessionEnd,
     /// `windrow prune` of a kept worktree with such work, and of a rescue.
     Prune,
+    /// `windrow acquire` of a worktree that is held ready.
+    Claim,
+    /// `windrow pool warm`.
+    Warm,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Acquire,
         Self::Run,
         Self::Release,
@@ -45,6 +49,8 @@ impl Scenario {
         Self::FilesGone,
         Self::SessionEnd,
         Self::Prune,
+        Self::Claim,
+        Self::Warm,
     ];
 
     /// Returns the name on the command line.
@@ -58,6 +64,8 @@ impl Scenario {
             Self::FilesGone => "files-gone",
             Self::SessionEnd => "session-end",
             Self::Prune => "prune",
+            Self::Claim => "claim",
+            Self::Warm => "warm",
         }
     }
 
@@ -71,7 +79,7 @@ impl Scenario {
     pub(super) fn stage(self, scene: &Scene) -> Staged {
         let mark = scene.next().to_string();
         let works = match self {
-            Self::Acquire | Self::Run => Vec::new(),
+            Self::Acquire | Self::Claim | Self::Warm | Self::Run => Vec::new(),
             Self::Release | Self::Restore | Self::RecordsLost | Self::FilesGone => {
                 vec![worked(scene, "fern", &mark, &[])]
             }
@@ -80,7 +88,8 @@ impl Scenario {
         };
         let mut staged = Staged { mark, works, diary: scene.diary(), given: String::new() };
         match self {
-            Self::Acquire | Self::Run | Self::Release => {}
+            Self::Acquire | Self::Warm | Self::Run | Self::Release => {}
+            Self::Claim => scene.ready(1),
             Self::Restore => {
                 scene.call(&["release", "fern"]).assert_success();
                 staged.given = scene.rescues(Some("fern")).pop().expect("a rescue of the work");
@@ -105,7 +114,10 @@ impl Scenario {
         let given = staged.given.as_str();
         let key = staged.key();
         match self {
-            Self::Acquire => scene.windrow(&["acquire", "--json", "--name", "fern", "--key", &key]),
+            Self::Acquire | Self::Claim => {
+                scene.windrow(&["acquire", "--json", "--name", "fern", "--key", &key])
+            }
+            Self::Warm => scene.windrow(&["pool", "warm", "2", "--wait", "--json"]),
             Self::Run => {
                 let words = ["run", "--json", "--name", "fern", "--key", &key, "--"];
                 scene.windrow(&words).args(agent(&staged.diary, &staged.mark))
@@ -129,7 +141,9 @@ impl Scenario {
     /// Checks what this operation promises; `said` is what it reported.
     pub(super) fn verify(self, scene: &Scene, staged: &Staged, said: &Said) -> Found {
         match self {
-            Self::Acquire => verify_acquire(scene, staged, said),
+            Self::Acquire | Self::Claim => verify_acquire(scene, staged, said),
+            // Whatever is ready is handed out next.
+            Self::Warm => verify_acquire(scene, staged, &Said(None)),
             Self::Run => {
                 said.gone(scene)?;
                 scene.find(&Work::read("fern", &staged.diary, &staged.mark))

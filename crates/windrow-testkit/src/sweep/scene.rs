@@ -107,6 +107,12 @@ impl Scene {
         self.worktrees().into_iter().find(|worktree| worktree["name"] == name)
     }
 
+    /// Holds worktrees ready.
+    #[track_caller]
+    pub(super) fn ready(&self, count: u32) {
+        self.call(&["pool", "warm", &count.to_string(), "--wait"]).assert_success();
+    }
+
     /// The rescues of a worktree, oldest first.
     #[track_caller]
     pub(super) fn rescues(&self, name: Option<&str>) -> Vec<String> {
@@ -218,6 +224,7 @@ impl Scene {
         for worktree in self.worktrees() {
             self.finish(&["release", &text(&worktree["name"]), "--discard"])?;
         }
+        self.finish(&["pool", "resize", "0"])?;
         for rescue in self.rescues(None) {
             self.finish(&["rescue", "drop", &rescue])?;
         }

@@ -71,6 +71,12 @@ fn h33_a_prune_that_is_killed_anywhere_loses_nothing() {
 }
 
 #[test]
+fn h33_a_pool_that_is_killed_while_it_is_filled_or_emptied_leaves_nothing() {
+    sweep(Scenario::Warm, Backend::Files, Mode::Kill, 2);
+    sweep(Scenario::Claim, Backend::Files, Mode::Kill, 3);
+}
+
+#[test]
 fn h33_one_process_that_dies_alone_loses_nothing() {
     sweep(Scenario::Release, Backend::Files, Mode::Process, 2);
     sweep(Scenario::Run, Backend::Files, Mode::Process, 2);
