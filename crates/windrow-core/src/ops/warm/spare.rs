@@ -236,7 +236,14 @@ pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) {
     {
         tracing::warn!(%error, path = %directory.display(), "cannot throw a spare worktree away");
     }
-    for file in [index(pool, &record.id), conditions_file(pool, &record.id), pristine(pool, &record.id)] {
+    let files = [
+        index(pool, &record.id),
+        // What writing it stopped at.
+        index(pool, &record.id).with_extension("index.lock"),
+        conditions_file(pool, &record.id),
+        pristine(pool, &record.id),
+    ];
+    for file in files {
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(%error, path = %file.display(), "cannot remove what belongs to a spare worktree");
