@@ -15,7 +15,7 @@ use crate::Result;
 
 /// How a claim is measured.
 #[derive(Args)]
-pub(crate) struct Claim {
+pub(crate) struct Claiming {
     /// A repository whose HEAD is copied and measured on, instead of a generated one.
     #[arg(long, value_name = "REPOSITORY")]
     of: Option<std::path::PathBuf>,
@@ -30,7 +30,7 @@ pub(crate) struct Claim {
 /// # Errors
 ///
 /// Fails when a program does, or when a worktree does not hold what the commit does.
-pub(super) fn claim(repo: &TestRepo, files: usize, runs: usize, claim: &Claim) -> Result<Report> {
+pub(super) fn claim(repo: &TestRepo, files: usize, runs: usize, claim: &Claiming) -> Result<Report> {
     let files = copy_of(repo, claim.of.as_deref())?.unwrap_or(files);
     let commits = [repo.oid("HEAD"), other_commit(repo, claim.differing)?];
     let names = ["windrow acquire", "windrow release", "git add", "git remove"];

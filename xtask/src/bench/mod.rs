@@ -36,7 +36,7 @@ pub(crate) enum Bench {
         #[command(flatten)]
         runs: Runs,
         #[command(flatten)]
-        claim: claim::Claim,
+        claim: claim::Claiming,
     },
     /// `windrow run -- COMMAND` against `git worktree add`, the command, and `git worktree remove --force`.
     Run {
