@@ -195,7 +195,7 @@ pub fn commit_facts(git: &Git, repo: &Repository, commit: &Oid) -> Result<Commit
     Ok(CommitFacts { tree, parents, committed_at, message: message.to_vec() })
 }
 
-/// *Source*: git-commit(1), "Name <address> seconds zone".
+/// *Source*: git-commit(1), `Name <address> seconds zone`.
 fn seconds_of(who: &[u8]) -> Option<i64> {
     let seconds = who.rsplit(|byte| *byte == b' ').nth(1)?;
     std::str::from_utf8(seconds).ok()?.parse().ok()
