@@ -101,14 +101,7 @@ pub fn move_to_trash(path: &Path, trash: &Path, label: &str) -> Result<PathBuf, 
     let parent = at::open_root(parent).map_err(fail)?;
     let (target, _) = dirs::open_own(trash)?;
     let entry = entry_name(label);
-    match rename(&parent, name.as_bytes(), &target, entry.as_bytes()) {
-        // To move a directory is to write its `..`, which needs the right to write in it.
-        Err(Errno::ACCESS) if remove::open_to_empty(&parent, name.as_bytes()).is_ok() => {
-            rename(&parent, name.as_bytes(), &target, entry.as_bytes())
-        }
-        result => result,
-    }
-    .map_err(|error| fail(error.into()))?;
+    rename_or_make_writable(&parent, name.as_bytes(), &target, entry.as_bytes()).map_err(fail)?;
     Ok(trash.join(entry))
 }
 
@@ -144,12 +137,7 @@ pub fn set_aside(path: &Path, trash: &Path, label: &str) -> Result<SetAside, Tra
 /// Moves what has a name in a directory into an open trash directory.
 pub(super) fn lift(from: &OwnedFd, name: &[u8], trash: &OwnedFd) -> io::Result<()> {
     let entry = entry_name("scrubbed").into_bytes();
-    match rename(from, name, trash, &entry) {
-        Err(Errno::ACCESS) if remove::open_to_empty(from, name).is_ok() => {
-            Ok(rename(from, name, trash, &entry)?)
-        }
-        moved => Ok(moved?),
-    }
+    rename_or_make_writable(from, name, trash, &entry)
 }
 
 /// Takes an entry of the trash in hand, so that no deleter takes it; `None` when one has it already, or it is gone.
@@ -163,6 +151,14 @@ pub fn take_in_hand(path: &Path) -> io::Result<Option<SetAside>> {
     };
     let free = try_lock(&entry)?;
     Ok(free.then(|| SetAside { path: path.to_owned(), _entry: entry }))
+}
+
+/// To move a directory is to write its `..`, which needs the right to write in it.
+fn rename_or_make_writable(from: &OwnedFd, name: &[u8], to: &OwnedFd, entry: &[u8]) -> io::Result<()> {
+    match rename(from, name, to, entry) {
+        Err(Errno::ACCESS) if remove::open_to_empty(from, name).is_ok() => Ok(rename(from, name, to, entry)?),
+        moved => Ok(moved?),
+    }
 }
 
 fn rename(from: &OwnedFd, name: &[u8], to: &OwnedFd, entry: &[u8]) -> Result<(), Errno> {

@@ -119,8 +119,7 @@ pub(super) fn make_files(
         return Ok(Made::Unusable);
     }
     spare::switch(pool, record, &there, &objects, &tree, observer)?;
-    let file = spare::conditions_file(pool, &record.id);
-    std::fs::write(&file, conditions).map_err(|source| CreateError::Io { path: file, source })?;
+    spare::note_conditions(pool, &record.id, conditions)?;
     Ok(Made::Ready)
 }
 

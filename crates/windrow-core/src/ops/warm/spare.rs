@@ -51,6 +51,12 @@ pub(super) fn conditions_file(pool: &Pool, id: &WorktreeId) -> PathBuf {
     pool.warm_dir().join(format!("{id}.conditions"))
 }
 
+/// Notes under which conditions a spare's files are written.
+pub(super) fn note_conditions(pool: &Pool, id: &WorktreeId, conditions: &str) -> Result<(), CreateError> {
+    let file = conditions_file(pool, id);
+    std::fs::write(&file, conditions).map_err(|source| CreateError::Io { path: file, source })
+}
+
 /// What else decides how a commit's files look on disk; `None` when it cannot be told, or when git has to write them.
 ///
 /// The commit's own attributes are looked at when a spare is made, against the same configuration.
@@ -121,8 +127,7 @@ pub(super) fn fill(
     conditions: &str,
     observer: &mut dyn Observer,
 ) -> Result<(), CreateError> {
-    let file = conditions_file(pool, &record.id);
-    std::fs::write(&file, conditions).map_err(|source| CreateError::Io { path: file, source })?;
+    note_conditions(pool, &record.id, conditions)?;
     create::write_tree(pool, &directory(record), &index(pool, &record.id), objects, tree, observer)?;
     remember(pool, &record.id)
 }
