@@ -22,6 +22,7 @@ mod session;
 mod settings;
 mod space;
 mod state;
+mod strategy;
 mod tree;
 
 pub use branch::{BranchName, BranchNameError, BranchTemplate, BranchTemplateError, TemplateValues};
@@ -64,4 +65,7 @@ pub use settings::{
 };
 pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};
+pub use strategy::{
+    Abilities, Chosen, FEW_FILES, Strategy, StrategyChoice, TemplateOccasion, choose_strategy, template_for,
+};
 pub use tree::{EntryMode, FileStat, IndexEntry, IndexFlags, Stamp, TreeEntry};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::BranchTemplate;
+use crate::{BranchTemplate, StrategyChoice};
 
 /// Everything that configuration decides.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -68,6 +68,10 @@ pub struct PoolSettings {
     pub maintenance: bool,
     /// How many worktrees are held ready; 0.
     pub warm: u32,
+    /// How the files of a new worktree come to be; the fastest way there is.
+    pub strategy: StrategyChoice,
+    /// How many templates are kept; 1.
+    pub templates: u32,
 }
 
 impl Default for PoolSettings {
@@ -80,6 +84,8 @@ impl Default for PoolSettings {
             keeper: true,
             maintenance: true,
             warm: 0,
+            strategy: StrategyChoice::Auto,
+            templates: 1,
         }
     }
 }

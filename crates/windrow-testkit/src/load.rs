@@ -145,8 +145,10 @@ impl TestRepo {
         let mut left = children(&self.git_dir().join("worktrees"), &[]);
         left.extend(children(&self.pool(), &[".trash"]));
         left.extend(children(&self.pool().join(".trash"), &["sweep.lock"]));
-        left.extend(children(&state.join("locks"), &["repository", "store.lock", "warm"]));
+        left.extend(children(&state.join("locks"), &["repository", "store.lock", "template", "warm"]));
         left.extend(children(&state.join("logs"), &["_keeper.log"]));
+        // A note that none is to be made for now.
+        left.extend(children(&state.join("templates"), &["none"]));
         for directory in ["excludes", "rescue", "warm"] {
             left.extend(children(&state.join(directory), &[]));
         }
@@ -186,8 +188,18 @@ impl TestRepo {
 const LONG_AGO: Duration = Duration::from_secs(400 * 86_400);
 
 /// What the state directory holds when no worktree is there.
-const STATE: [&str; 9] =
-    ["excludes", "locks", "logs", "rescue", "reserve", "state.db", "state.db-shm", "state.db-wal", "warm"];
+const STATE: [&str; 10] = [
+    "excludes",
+    "locks",
+    "logs",
+    "rescue",
+    "reserve",
+    "state.db",
+    "state.db-shm",
+    "state.db-wal",
+    "templates",
+    "warm",
+];
 
 fn children(directory: &Path, expected: &[&str]) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use toml::de::DeValue;
-use windrow_model::{BranchTemplate, DeleteBranch, LogMode, Submodules, parse_bytes, parse_duration};
+use windrow_model::{
+    BranchTemplate, DeleteBranch, LogMode, Strategy, StrategyChoice, Submodules, parse_bytes, parse_duration,
+};
 
 use super::{directory::is_directory_template, error::shown};
 
@@ -20,6 +22,13 @@ const DELETE: &[(&str, DeleteBranch)] = &[
     ("landed", DeleteBranch::Landed),
     ("pushed", DeleteBranch::Pushed),
     ("never", DeleteBranch::Never),
+];
+const STRATEGY: &[(&str, StrategyChoice)] = &[
+    ("auto", StrategyChoice::Auto),
+    ("snapshot", StrategyChoice::Only(Strategy::Snapshot)),
+    ("clone", StrategyChoice::Only(Strategy::Clone)),
+    ("copy", StrategyChoice::Only(Strategy::Copy)),
+    ("checkout", StrategyChoice::Only(Strategy::Checkout)),
 ];
 const LOG: &[(&str, LogMode)] = &[("never", LogMode::Never), ("always", LogMode::Always)];
 const SUBMODULES: &[(&str, Submodules)] =
@@ -98,6 +107,7 @@ pub(super) enum Field<'a> {
     BranchTemplate(&'a mut BranchTemplate),
     Delete(&'a mut DeleteBranch),
     Log(&'a mut LogMode),
+    Strategy(&'a mut StrategyChoice),
     Submodules(&'a mut Submodules),
     Patterns(&'a mut Vec<String>),
     Directories(&'a mut Vec<String>),
@@ -116,6 +126,7 @@ impl Field<'_> {
             Self::BranchTemplate(place) => *place = raw.text()?.parse().ok()?,
             Self::Delete(place) => *place = choice(DELETE, raw)?,
             Self::Log(place) => *place = choice(LOG, raw)?,
+            Self::Strategy(place) => *place = choice(STRATEGY, raw)?,
             Self::Submodules(place) => *place = choice(SUBMODULES, raw)?,
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
             Self::Directories(place) => *place = list(raw, is_inner_directory)?,
@@ -135,6 +146,7 @@ impl Field<'_> {
             Self::BranchTemplate(template) => quoted(&template.to_string()),
             Self::Delete(value) => quoted(word(DELETE, value)),
             Self::Log(value) => quoted(word(LOG, value)),
+            Self::Strategy(value) => quoted(word(STRATEGY, value)),
             Self::Submodules(value) => quoted(word(SUBMODULES, value)),
             Self::Patterns(list) | Self::Directories(list) => {
                 let items: Vec<_> = list.iter().map(|item| quoted(item)).collect();

@@ -196,6 +196,23 @@ static KEYS: &[KeyDoc] = &[
          whole checkout.",
     ),
     row(
+        "pool.strategy",
+        Kind::Choice(&["auto", "snapshot", "clone", "copy", "checkout"]),
+        "\"auto\"",
+        |settings| Field::Strategy(&mut settings.pool.strategy),
+        "How the files of a new worktree come to be. `auto` takes one that is held ready, else the fastest way that the file \
+         system offers; `windrow doctor --strategies` tells which. With any other none that is held ready is taken.",
+    ),
+    row(
+        "pool.templates",
+        Kind::Count,
+        "1",
+        |settings| Field::Count(&mut settings.pool.templates),
+        "How many templates of recent commits are kept, from which worktrees are made by snapshot, clone or copy. Made in the \
+         background where files can share blocks (btrfs, xfs) and the tree has 2,000 files or more; elsewhere by \
+         `windrow pool template`, for the disk of one whole checkout.",
+    ),
+    row(
         "branch.template",
         Kind::BranchTemplate,
         "\"windrow/{name}\"",

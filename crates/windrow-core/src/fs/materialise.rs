@@ -11,11 +11,13 @@
 //! # Crash safety
 //! None and no sync: a worktree is handed out only after it was verified, and verified again after a change of boot.
 
+mod original;
 mod plan;
 #[cfg(test)]
 mod tests;
 
 use std::{
+    fs::File,
     io::{self, Write},
     num::NonZeroUsize,
     os::fd::{AsFd, OwnedFd},
@@ -30,7 +32,11 @@ use bstr::BString;
 use rustix::{fs::Mode, io::Errno};
 use windrow_model::{EntryMode, FileStat, Oid, TreeEntry};
 
-use self::plan::{Chunk, Plan};
+pub use self::original::{Original, Taking};
+use self::{
+    original::{Opened, Source},
+    plan::{Chunk, Plan},
+};
 use super::{TreePathError, at, check_tree_path};
 
 /// Where the content of blobs comes from.
@@ -163,58 +169,80 @@ pub fn materialise<S: BlobSource>(
     threads: NonZeroUsize,
     progress: &dyn Progress,
 ) -> Result<Written, MaterialiseError> {
-    write_all(root, entries, source, threads, progress, Directories::New)
+    materialise_in(Manner::default(), root, entries, source, threads, progress)
 }
 
-/// Writes entries below `root`, which holds none of them but may hold their directories; otherwise as [`materialise`].
+/// Writes all entries below `root` as [`materialise`] does, in another manner.
 ///
 /// # Errors
 /// As [`materialise`].
-pub fn add<S: BlobSource>(
+pub fn materialise_in<S: BlobSource>(
+    manner: Manner<'_>,
     root: &Path,
     entries: &[TreeEntry],
     source: &S,
     threads: NonZeroUsize,
     progress: &dyn Progress,
-) -> Result<Written, MaterialiseError> {
-    write_all(root, entries, source, threads, progress, Directories::Any)
-}
-
-/// Which directories may be met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Directories {
-    /// None: one that is there is another by a name that the file system takes for the same.
-    New,
-    /// Real ones.
-    Any,
-}
-
-fn write_all<S: BlobSource>(
-    root: &Path,
-    entries: &[TreeEntry],
-    source: &S,
-    threads: NonZeroUsize,
-    progress: &dyn Progress,
-    directories: Directories,
 ) -> Result<Written, MaterialiseError> {
     for entry in entries {
         check_tree_path(entry.path.as_ref(), entry.mode).map_err(MaterialiseError::Refused)?;
     }
     let root = at::open_root(root).map_err(|source| MaterialiseError::write(b"", source))?;
     let plan = Plan::new(entries);
-    make_directories(&root, &plan, directories)?;
+    make_directories(&root, &plan, manner.directories)?;
     progress.total(u64::try_from(entries.len()).unwrap_or(u64::MAX));
     let job = Job {
         root,
         entries,
         chunks: &plan.chunks,
         source,
+        original: manner.original.and_then(Opened::new),
+        protection: manner.protection,
         progress,
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
         failure: Mutex::new(None),
     };
     job.run(threads)
+}
+
+/// How the files are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner<'a> {
+    /// Which directories may be met.
+    pub directories: Directories,
+    /// Who may write into the files.
+    pub protection: Protection,
+    /// What files are taken over from where it holds them.
+    pub original: Option<Original<'a>>,
+}
+
+/// Who may write into the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protection {
+    /// Whom the umask lets.
+    #[default]
+    Usual,
+    /// Nobody.
+    ReadOnly,
+}
+
+impl Protection {
+    /// The mode of a new file, before the umask.
+    fn mode(self, entry: EntryMode) -> u32 {
+        let usual = if entry == EntryMode::Executable { 0o777 } else { 0o666 };
+        if self == Self::ReadOnly { usual & 0o555 } else { usual }
+    }
+}
+
+/// Which directories may be met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Directories {
+    /// None: one that is there is another by a name that the file system takes for the same.
+    #[default]
+    New,
+    /// Real ones.
+    Any,
 }
 
 fn make_directories(
@@ -244,6 +272,8 @@ struct Job<'a, S> {
     entries: &'a [TreeEntry],
     chunks: &'a [Chunk<'a>],
     source: &'a S,
+    original: Option<Opened<'a>>,
+    protection: Protection,
     progress: &'a dyn Progress,
     next: AtomicUsize,
     stop: AtomicBool,
@@ -289,16 +319,17 @@ impl<S: BlobSource> Job<'_, S> {
     }
 
     fn work_until_done(&self, part: &mut Part) -> Result<(), MaterialiseError> {
-        let mut reader = self.source.reader().map_err(|source| MaterialiseError::write(b"", source))?;
-        let mut buffer = Vec::new();
+        let reader = self.source.reader().map_err(|source| MaterialiseError::write(b"", source))?;
+        let mut writer = Writer { reader, buffer: Vec::new(), protection: self.protection };
         while let Some(chunk) = self.chunks.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let fail = |source| MaterialiseError::write(chunk.directory, source);
             let directory = at::open_dir(&self.root, chunk.directory).map_err(fail)?;
+            let original = self.original.as_ref().and_then(|original| original.directory(chunk.directory));
             for &number in &chunk.entries {
                 if self.stop.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                let stat = write_entry(&directory, &self.entries[number], &mut reader, &mut buffer)?;
+                let stat = writer.write(&directory, (number, &self.entries[number]), original.as_ref())?;
                 part.bytes += if self.entries[number].mode == EntryMode::Gitlink { 0 } else { stat.size };
                 part.stats.push((number, stat));
             }
@@ -320,37 +351,75 @@ fn gather(count: usize, parts: Vec<Part>) -> Written {
     written
 }
 
-fn write_entry(
-    directory: &OwnedFd,
-    entry: &TreeEntry,
-    reader: &mut impl BlobReader,
-    buffer: &mut Vec<u8>,
-) -> Result<FileStat, MaterialiseError> {
-    let fail = |source| MaterialiseError::write(&entry.path, source);
-    let (_, name) = at::split(&entry.path);
-    if entry.mode != EntryMode::Gitlink {
-        reader.read(&entry.oid, buffer).map_err(|source| MaterialiseError::Blob {
+/// What one thread writes with.
+struct Writer<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    protection: Protection,
+}
+
+impl<R: BlobReader> Writer<R> {
+    fn write(
+        &mut self,
+        directory: &OwnedFd,
+        (number, entry): (usize, &TreeEntry),
+        original: Option<&Source<'_>>,
+    ) -> Result<FileStat, MaterialiseError> {
+        let (_, name) = at::split(&entry.path);
+        match entry.mode {
+            EntryMode::Gitlink => write_gitlink(directory, name),
+            EntryMode::Symlink => {
+                self.read(entry)?;
+                write_symlink(directory, name, &self.buffer)
+            }
+            EntryMode::File | EntryMode::Executable => {
+                return self.write_file(directory, (number, entry), original);
+            }
+        }
+        .map_err(|source| MaterialiseError::write(&entry.path, source))
+    }
+
+    fn write_file(
+        &mut self,
+        directory: &OwnedFd,
+        (number, entry): (usize, &TreeEntry),
+        original: Option<&Source<'_>>,
+    ) -> Result<FileStat, MaterialiseError> {
+        let (_, name) = at::split(&entry.path);
+        let fail = |source| MaterialiseError::write(&entry.path, source);
+        // Before the file is made: a blob that is missing leaves none.
+        if original.is_none() {
+            self.read(entry)?;
+        }
+        let mut file = create(directory, name, self.protection.mode(entry.mode)).map_err(fail)?;
+        let taken = match original {
+            Some(original) => original.take(number, name, &mut file, &mut self.buffer).map_err(fail)?,
+            None => false,
+        };
+        if !taken {
+            if original.is_some() {
+                self.read(entry)?;
+            }
+            write_content(&mut file, &self.buffer).map_err(fail)?;
+        }
+        at::stat_of(&file).map(|(stat, _)| stat).map_err(fail)
+    }
+
+    fn read(&mut self, entry: &TreeEntry) -> Result<(), MaterialiseError> {
+        self.reader.read(&entry.oid, &mut self.buffer).map_err(|source| MaterialiseError::Blob {
             path: entry.path.clone(),
             oid: entry.oid,
             source,
-        })?;
+        })
     }
-    match entry.mode {
-        EntryMode::File => write_file(directory, name, 0o666, buffer),
-        EntryMode::Executable => write_file(directory, name, 0o777, buffer),
-        EntryMode::Symlink => write_symlink(directory, name, buffer),
-        EntryMode::Gitlink => write_gitlink(directory, name),
-    }
-    .map_err(fail)
 }
 
-fn write_file(directory: &OwnedFd, name: &[u8], mode: u32, content: &[u8]) -> io::Result<FileStat> {
-    let fd = rustix::fs::openat(directory, name, at::CREATE, Mode::from_raw_mode(mode))?;
-    let mut file = std::fs::File::from(fd);
-    if !content.is_empty() {
-        file.write_all(content)?;
-    }
-    Ok(at::stat_of(&file)?.0)
+fn create(directory: &OwnedFd, name: &[u8], mode: u32) -> io::Result<File> {
+    Ok(rustix::fs::openat(directory, name, at::CREATE, Mode::from_raw_mode(mode))?.into())
+}
+
+fn write_content(file: &mut File, content: &[u8]) -> io::Result<()> {
+    if content.is_empty() { Ok(()) } else { file.write_all(content) }
 }
 
 fn write_symlink(directory: &OwnedFd, name: &[u8], target: &[u8]) -> io::Result<FileStat> {

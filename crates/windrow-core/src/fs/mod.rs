@@ -3,25 +3,30 @@
 //! Everything below a root is reached through descriptors of directories and never through a symbolic link, so that
 //! what an agent left behind cannot steer a write, a read or a removal out of the tree.
 
+mod abilities;
 mod archive;
 mod at;
 mod carry;
 mod clear;
 mod dirs;
+mod freeze;
 mod identity;
 mod materialise;
 mod patterns;
 mod priority;
 mod pristine;
+mod reflink;
 mod scan;
 mod scrub;
 mod space;
+mod subvolume;
 mod temporary;
 #[cfg(test)]
 mod testing;
 mod trash;
 mod tree_path;
 
+pub use abilities::abilities;
 pub use archive::{
     ArchiveEntry, ArchiveError, ArchiveItem, ArchiveSummary, EntryKind, Extent, Overwrite, RestoreRoot,
     list_archive, read_archive, write_archive,
@@ -32,17 +37,23 @@ pub use carry::{
 };
 pub use clear::clear;
 pub use dirs::{DirectoryError, Seclusion, can_make, check_parent, own_dir, private_dir};
+pub use freeze::{freeze, thaw};
 pub use identity::directory_identity;
-pub use materialise::{BlobReader, BlobSource, MaterialiseError, Progress, Quiet, Written, add, materialise};
+pub use materialise::{
+    BlobReader, BlobSource, Directories, Manner, MaterialiseError, Original, Progress, Protection, Quiet,
+    Taking, Written, materialise, materialise_in,
+};
 pub use patterns::{PathKind, PatternError, Patterns, Verdict};
 pub use priority::give_way;
 pub use pristine::first_difference;
+pub use reflink::reflink;
 pub use scan::{
     DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Size, TrackedDirectories, Witness, scan,
     size_of, witness,
 };
 pub use scrub::{ScrubRequest, Scrubbed, scrub};
 pub use space::{space, sync_directory, sync_filesystem};
+pub use subvolume::{Writing, is_subvolume, make_subvolume, remove_tree, set_writing, snapshot};
 pub use temporary::remove_leftovers;
 pub use trash::{
     SetAside, TrashError, TrashFailure, TrashReport, empty_trash, has_trash, is_in_trash, move_to_trash,

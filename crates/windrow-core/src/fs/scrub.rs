@@ -13,6 +13,7 @@ use std::{
 };
 
 use bstr::BString;
+use rustix::io::Errno;
 use windrow_model::{FileStat, Stamp};
 
 use super::{at, dirs, pristine::Known, trash};
@@ -98,7 +99,12 @@ impl Scrubber<'_> {
             {
                 self.met.insert(full.into());
             } else {
-                trash::lift(directory, &name, &self.trash)?;
+                match trash::lift(directory, &name, &self.trash) {
+                    Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => {
+                        return Ok(Some((full, "nothing can be moved out of its subvolume")));
+                    }
+                    lifted => lifted?,
+                }
             }
         }
         Ok(None)

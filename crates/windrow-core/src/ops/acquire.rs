@@ -182,7 +182,7 @@ fn build<'p>(
             }
         };
     let Built { record, taken } = built;
-    warm::in_background(pool, store);
+    warm::in_background(pool, store, &record);
     let notices = notice.into_iter().collect();
     let leased = describe(pool, record, lease, Provenance::Created, taken.summary, notices);
     Ok(Lease::new(pool, leased, lock))

@@ -24,14 +24,14 @@ use windrow_model::{
 use super::{
     carry::{self, Taken},
     error::{CreateError, StateError},
+    filling::{Place, Way},
     identity,
     observer::Observer,
     pool::{Pool, make_new_directory},
-    progress::Forward,
     warm::spare,
 };
 use crate::{
-    fs::{self, BlobReader, BlobSource, DirectoryError, Seclusion},
+    fs::{self, BlobReader, BlobSource, DirectoryError, Protection, Seclusion},
     git::{self, AdminHead, AdminRequest, Expect, Objects, RefChange, RefError, TreeListing},
     process,
     store::LocalStore,
@@ -108,13 +108,35 @@ fn write_anew(
     record: &mut WorktreeRecord,
     observer: &mut dyn Observer,
 ) -> Result<(), CreateError> {
+    let root = unnamed(record);
+    let way = Way::choose(pool, record, observer);
+    refuse_occupied(record)?;
+    if way.is_snapshot() && snapshot(pool, record, &way, &root, observer)? {
+        return Ok(());
+    }
     let objects = Objects::open(pool.repository());
     let tree = objects.listing(&record.base)?;
-    check_room(pool, record, &objects, &tree.entries)?;
+    check_room(pool, &record.path, &objects, &tree.entries)?;
     make_root(record)?;
-    let root = unnamed(record);
     register(pool, record, &root, None)?;
-    fill(pool, record, &objects, &tree, observer)
+    fill(pool, record, &way, &objects, &tree, observer)
+}
+
+/// Takes a snapshot of a template and tells git about it; `false` when the files have to be written.
+fn snapshot(
+    pool: &Pool,
+    record: &mut WorktreeRecord,
+    way: &Way,
+    root: &Path,
+    observer: &mut dyn Observer,
+) -> Result<bool, CreateError> {
+    fs::private_dir(&pool.warm_dir()).map_err(StateError::from)?;
+    let index = spare::index(pool, &record.id);
+    if !way.snapshot(pool, record, (root, &index), observer)? {
+        return Ok(false);
+    }
+    register(pool, record, root, Some(&index))?;
+    Ok(true)
 }
 
 fn io_error(path: &Path, source: io::Error) -> CreateError {
@@ -124,29 +146,25 @@ fn io_error(path: &Path, source: io::Error) -> CreateError {
 /// Refuses when the tree would not fit. Sizes are looked up only when the disk is short enough for them to matter.
 pub(super) fn check_room(
     pool: &Pool,
-    record: &WorktreeRecord,
+    path: &Path,
     objects: &Objects,
     entries: &[TreeEntry],
 ) -> Result<(), CreateError> {
     const USUAL: u64 = 64 << 10;
     let files = entries.len() as u64;
     let generous = SpaceNeed { bytes: files.saturating_mul(USUAL), files };
-    let Err(_) = room_for(pool, record, &generous)? else { return Ok(()) };
+    let Err(_) = room_for(pool, path, &generous)? else { return Ok(()) };
     let need = SpaceNeed { bytes: objects.sizes(entries)?.iter().sum(), files };
-    let Err(_) = room_for(pool, record, &need)? else { return Ok(()) };
+    let Err(_) = room_for(pool, path, &need)? else { return Ok(()) };
     // What is in the trash is only waiting for an idle moment.
-    let trash = Pool::trash_of(record);
+    let trash = Pool::trash_beside(path);
     fs::empty_trash(&trash).map_err(StateError::from)?;
-    let shortage = room_for(pool, record, &need)?;
-    shortage.map_err(|shortage| CreateError::Space { path: record.path.clone(), shortage })
+    let shortage = room_for(pool, path, &need)?;
+    shortage.map_err(|shortage| CreateError::Space { path: path.to_owned(), shortage })
 }
 
-fn room_for(
-    pool: &Pool,
-    record: &WorktreeRecord,
-    need: &SpaceNeed,
-) -> Result<Result<(), SpaceShortage>, CreateError> {
-    let near = existing_ancestor(&record.path);
+fn room_for(pool: &Pool, path: &Path, need: &SpaceNeed) -> Result<Result<(), SpaceShortage>, CreateError> {
+    let near = existing_ancestor(path);
     let guard =
         fs::space(near, pool.settings().pool.min_free_bytes).map_err(|source| io_error(near, source))?;
     Ok(check_space(need, &guard))
@@ -161,11 +179,15 @@ fn unnamed(record: &WorktreeRecord) -> PathBuf {
     record.path.with_file_name(format!(".new-{}", record.id))
 }
 
-/// Makes the directory under a name that nobody else uses; it gets its own name once its `.git` file proves it ours.
-fn make_root(record: &WorktreeRecord) -> Result<(), CreateError> {
+fn refuse_occupied(record: &WorktreeRecord) -> Result<(), CreateError> {
     if record.path.symlink_metadata().is_ok() {
         return Err(CreateError::Occupied { path: record.path.clone() });
     }
+    Ok(())
+}
+
+/// Makes the directory under a name that nobody else uses; it gets its own name once its `.git` file proves it ours.
+fn make_root(record: &WorktreeRecord) -> Result<(), CreateError> {
     let mode = own_parent(&record.path)?;
     let unnamed = unnamed(record);
     make_new_directory(&unnamed, mode).map_err(|source| io_error(&unnamed, source))
@@ -260,6 +282,7 @@ pub(super) fn creation_mark(record: &WorktreeRecord) -> String {
 fn fill(
     pool: &Pool,
     record: &WorktreeRecord,
+    way: &Way,
     objects: &Objects,
     tree: &TreeListing,
     observer: &mut dyn Observer,
@@ -269,25 +292,9 @@ fn fill(
         observer.stage("checking out", None);
         return fill_by_git(pool, record);
     }
-    write_tree(pool, &record.path, &record.admin.join("index"), objects, tree, observer)
-}
-
-/// Writes every file of a tree below an empty root, and its index.
-pub(super) fn write_tree(
-    pool: &Pool,
-    root: &Path,
-    index: &Path,
-    objects: &Objects,
-    tree: &TreeListing,
-    observer: &mut dyn Observer,
-) -> Result<(), CreateError> {
-    observer.stage("checking out", Some(tree.entries.len() as u64));
-    let written = Forward::while_working(observer, |progress| {
-        fs::materialise(root, &tree.entries, &Source(objects), threads(), progress)
-    })?;
-    let format = pool.repository().object_format;
-    git::write_index(index, format, &tree.entries, &written.stats, Some(&tree.cache))?;
-    Ok(())
+    let index = record.admin.join("index");
+    let place = Place { root: &record.path, index: &index, protection: Protection::Usual };
+    way.write_tree(pool, &place, objects, tree, observer)
 }
 
 fn fill_by_git(pool: &Pool, record: &WorktreeRecord) -> Result<(), CreateError> {
@@ -398,7 +405,7 @@ fn is_cut_short(record: &WorktreeRecord, directory: &Path, proof: &str) -> bool 
 
 fn discard_unnamed(record: &WorktreeRecord) {
     let unnamed = unnamed(record);
-    if let Err(error) = std::fs::remove_dir_all(&unnamed)
+    if let Err(error) = fs::remove_tree(&unnamed)
         && error.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(%error, path = %unnamed.display(), "cannot remove an unfinished worktree");

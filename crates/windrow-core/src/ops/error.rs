@@ -148,6 +148,9 @@ pub enum PoolError {
     /// git failed.
     #[error(transparent)]
     Git(#[from] git::GitError),
+    /// The base names no commit.
+    #[error(transparent)]
+    Base(#[from] git::ResolveError),
     /// HEAD cannot be read.
     #[error(transparent)]
     Head(#[from] git::HeadError),
@@ -163,6 +166,9 @@ pub enum PoolError {
     /// Filters, line endings, a sparse checkout or a partial clone: git has to write the files each time.
     #[error("only git itself can check this repository out, so no worktree can be held ready")]
     NeedsGit,
+    /// The configuration wants no template.
+    #[error("no template can be made: `pool.templates` is 0, or `pool.strategy` is \"checkout\"")]
+    NoTemplate,
     /// No name could be made.
     #[error("cannot make a name from `{name}`")]
     Name {

@@ -12,6 +12,7 @@ mod deinit;
 mod doctor;
 mod ending;
 mod error;
+mod filling;
 mod guard;
 mod identity;
 mod keeper;
@@ -41,9 +42,11 @@ mod resume;
 mod run;
 mod select;
 mod session;
+mod strategies;
 mod survey;
 mod suspension;
 mod sweep;
+mod template;
 mod terms;
 mod variables;
 mod version;
@@ -83,7 +86,9 @@ pub use run::{REAPER_COMMAND, exec, run};
 pub use session::{
     EndedLease, EndedSession, SessionDetails, end_session, session_details, sessions, start_session,
 };
+pub use strategies::{Strategies, StrategyStatus, strategies};
 pub use sweep::{SWEEP_COMMAND, sweep};
+pub use template::{Template, make_template, remove_templates, templates};
 pub use warm::{
     Filled, PoolStatus, Shrunk, SpareStatus, WARM_COMMAND, WarmRequest, fill, fill_in_background,
     pool_status, shrink, start_filling,

@@ -264,7 +264,12 @@ impl Pool {
 
     /// The trash beside a worktree: on its file system, so that leaving is one rename.
     pub(super) fn trash_of(record: &WorktreeRecord) -> PathBuf {
-        record.path.parent().unwrap_or(&record.path).join(".trash")
+        Self::trash_beside(&record.path)
+    }
+
+    /// The trash beside what a worktree's path may become.
+    pub(super) fn trash_beside(path: &Path) -> PathBuf {
+        path.parent().unwrap_or(path).join(".trash")
     }
 
     pub(super) fn now() -> Timestamp {

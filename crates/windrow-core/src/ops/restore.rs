@@ -20,7 +20,7 @@ use super::{
     rescues,
 };
 use crate::{
-    fs::{self as files, ArchiveEntry, EntryKind, Overwrite, Quiet, RestoreRoot},
+    fs::{self as files, ArchiveEntry, Directories, EntryKind, Manner, Overwrite, Quiet, RestoreRoot},
     git::{self, Objects},
     store::LocalStore,
 };
@@ -203,6 +203,8 @@ fn bring_snapshot(
             .map_err(|source| RescueError::Io { path: worktree.path.clone(), source })?;
     }
     let entries: Vec<TreeEntry> = changes.iter().filter_map(|change| change.new.clone()).collect();
-    files::add(&worktree.path, &entries, &Source(&objects), NonZeroUsize::MIN, &Quiet)?;
+    let manner = Manner { directories: Directories::Any, ..Manner::default() };
+    let source = Source(&objects);
+    files::materialise_in(manner, &worktree.path, &entries, &source, NonZeroUsize::MIN, &Quiet)?;
     Ok(changes.len() as u64)
 }

@@ -36,11 +36,15 @@ pub enum Scenario {
     Claim,
     /// `windrow pool warm`.
     Warm,
+    /// `windrow pool template`, where there is one of another commit.
+    Template,
+    /// `windrow acquire` of a new worktree from a template.
+    FromTemplate,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Acquire,
         Self::Run,
         Self::Release,
@@ -51,6 +55,8 @@ impl Scenario {
         Self::Prune,
         Self::Claim,
         Self::Warm,
+        Self::Template,
+        Self::FromTemplate,
     ];
 
     /// Returns the name on the command line.
@@ -66,6 +72,8 @@ impl Scenario {
             Self::Prune => "prune",
             Self::Claim => "claim",
             Self::Warm => "warm",
+            Self::Template => "template",
+            Self::FromTemplate => "from-template",
         }
     }
 
@@ -79,7 +87,9 @@ impl Scenario {
     pub(super) fn stage(self, scene: &Scene) -> Staged {
         let mark = scene.next().to_string();
         let works = match self {
-            Self::Acquire | Self::Claim | Self::Warm | Self::Run => Vec::new(),
+            Self::Acquire | Self::Claim | Self::Warm | Self::Template | Self::FromTemplate | Self::Run => {
+                Vec::new()
+            }
             Self::Release | Self::Restore | Self::RecordsLost | Self::FilesGone => {
                 vec![worked(scene, "fern", &mark, &[])]
             }
@@ -90,6 +100,10 @@ impl Scenario {
         match self {
             Self::Acquire | Self::Warm | Self::Run | Self::Release => {}
             Self::Claim => scene.ready(1),
+            Self::Template => scene.template_of_another_commit(),
+            Self::FromTemplate => {
+                scene.call(&["pool", "template"]).assert_success();
+            }
             Self::Restore => {
                 scene.call(&["release", "fern"]).assert_success();
                 staged.given = scene.rescues(Some("fern")).pop().expect("a rescue of the work");
@@ -114,10 +128,11 @@ impl Scenario {
         let given = staged.given.as_str();
         let key = staged.key();
         match self {
-            Self::Acquire | Self::Claim => {
+            Self::Acquire | Self::Claim | Self::FromTemplate => {
                 scene.windrow(&["acquire", "--json", "--name", "fern", "--key", &key])
             }
             Self::Warm => scene.windrow(&["pool", "warm", "2", "--wait", "--json"]),
+            Self::Template => scene.windrow(&["pool", "template", "--json"]),
             Self::Run => {
                 let words = ["run", "--json", "--name", "fern", "--key", &key, "--"];
                 scene.windrow(&words).args(agent(&staged.diary, &staged.mark))
@@ -141,9 +156,9 @@ impl Scenario {
     /// Checks what this operation promises; `said` is what it reported.
     pub(super) fn verify(self, scene: &Scene, staged: &Staged, said: &Said) -> Found {
         match self {
-            Self::Acquire | Self::Claim => verify_acquire(scene, staged, said),
-            // Whatever is ready is handed out next.
-            Self::Warm => verify_acquire(scene, staged, &Said(None)),
+            Self::Acquire | Self::Claim | Self::FromTemplate => verify_acquire(scene, staged, said),
+            // Whatever is ready is handed out next, and whatever is a template used for it.
+            Self::Warm | Self::Template => verify_acquire(scene, staged, &Said(None)),
             Self::Run => {
                 said.gone(scene)?;
                 scene.find(&Work::read("fern", &staged.diary, &staged.mark))

@@ -113,6 +113,12 @@ impl Scene {
         self.call(&["pool", "warm", &count.to_string(), "--wait"]).assert_success();
     }
 
+    /// Makes a template of another commit than the main checkout's.
+    #[track_caller]
+    pub(super) fn template_of_another_commit(&self) {
+        self.call(&["pool", "template", "--base", BEFORE]).assert_success();
+    }
+
     /// The rescues of a worktree, oldest first.
     #[track_caller]
     pub(super) fn rescues(&self, name: Option<&str>) -> Vec<String> {
@@ -225,6 +231,7 @@ impl Scene {
             self.finish(&["release", &text(&worktree["name"]), "--discard"])?;
         }
         self.finish(&["pool", "resize", "0"])?;
+        self.finish(&["pool", "template", "--remove"])?;
         for rescue in self.rescues(None) {
             self.finish(&["rescue", "drop", &rescue])?;
         }
@@ -275,6 +282,9 @@ impl Scene {
     }
 }
 
+/// A branch at a commit that has nothing in common with the main checkout's but some files.
+const BEFORE: &str = "refs/heads/before";
+
 /// Puts the work of others in and around a repository; returns the places.
 #[track_caller]
 fn furnish(repo: &TestRepo) -> Vec<PathBuf> {
@@ -285,6 +295,8 @@ fn furnish(repo: &TestRepo) -> Vec<PathBuf> {
     repo.write("src/staged.rs", "//! Staged.\n");
     repo.git(["add", "src/staged.rs"]);
     repo.write(".env", "SECRET=mine\n");
+    let before = repo.git(["commit-tree", "-m", "Before", "HEAD:src"]);
+    repo.git(["update-ref", BEFORE, &before]);
     let place = repo.root().join("foreign");
     repo.git(["worktree", "add", "--quiet", "-b", "foreign", place.to_str().expect("UTF-8")]);
     repo.write(".git/hooks/post-checkout", "#!/bin/sh\nexit 1\n");

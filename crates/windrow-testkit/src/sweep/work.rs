@@ -17,7 +17,7 @@ mkdir notes
 printf 'committed %s\n' "$mark" > committed.txt
 git add committed.txt
 git commit --quiet --message "Work $mark"
-head=$(git rev-parse HEAD)
+head=$(git rev-parse HEAD); test -n "$head"
 noted head "$head"
 printf 'staged %s\n' "$mark" > staged.txt
 git add staged.txt

@@ -359,6 +359,9 @@ pub(crate) struct RestoreArgs {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
+    /// Tell in which ways worktrees can be made here, and why not in others
+    #[arg(long, conflicts_with_all = ["fix", "dry_run"])]
+    pub(crate) strategies: bool,
     /// Also do what has one right answer
     #[arg(long)]
     pub(crate) fix: bool,

@@ -30,6 +30,20 @@ pub(crate) enum PoolCommand {
         #[arg(long, requires = "wait")]
         json: bool,
     },
+    /// Make a template of the main checkout's commit, from which worktrees are made faster
+    ///
+    /// Costs the disk of one more checkout where files cannot share blocks.
+    Template {
+        /// Make it of this branch, tag or commit
+        #[arg(long, value_name = "REF")]
+        base: Option<String>,
+        /// Throw all templates away instead
+        #[arg(long, conflicts_with = "base")]
+        remove: bool,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Hold at most this many ready: the others are thrown away
     Resize {
         /// How many

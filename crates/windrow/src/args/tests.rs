@@ -275,7 +275,7 @@ fn the_help_of_run() {
     Usage: windrow run [OPTIONS] -- <CMD>...
 
     Options:
-      -h, --help  Print help
+      -h, --help  Print help (see more with '--help')
 
     Worktree:
           --base <REF>       Start from this branch, tag or commit instead of HEAD
@@ -285,6 +285,8 @@ fn the_help_of_run() {
           --key <KEY>        Your own id for the task; the same key gives the same lease again
           --wait <TIME>      Wait for at most this long when the pool is full
           --keep <TIME>      Leave the worktree in place for this long afterwards
+          --strategy <WAY>   Make its files in this way instead of the fastest, and take none that is
+                             held ready [possible values: snapshot, clone, copy, checkout]
           --no-carry         Take no untracked files along
           --discard          Throw away at the end what is not committed, instead of rescuing it
 

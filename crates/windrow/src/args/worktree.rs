@@ -2,9 +2,9 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
-use windrow_model::{BranchName, LeaseKey, WorktreeName, parse_duration};
+use windrow_model::{BranchName, LeaseKey, Strategy, WorktreeName, parse_duration};
 
 use super::value::{self, Target};
 use crate::completion;
@@ -34,9 +34,45 @@ pub(crate) struct WorktreeArgs {
     /// Leave the worktree in place for this long afterwards
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) keep: Option<Duration>,
+    /// Make its files in this way instead of the fastest, and take none that is held ready
+    #[arg(long, value_name = "WAY", value_enum)]
+    pub(crate) strategy: Option<StrategyArg>,
     /// Take no untracked files along
     #[arg(long)]
     pub(crate) no_carry: bool,
+}
+
+/// A way to make the files of a worktree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StrategyArg {
+    /// A snapshot of a template (btrfs)
+    Snapshot,
+    /// Files that share blocks with a template (btrfs, xfs)
+    Clone,
+    /// Copies of a template's files
+    Copy,
+    /// Files from git's objects
+    Checkout,
+}
+
+impl StrategyArg {
+    fn strategy(self) -> Strategy {
+        match self {
+            Self::Snapshot => Strategy::Snapshot,
+            Self::Clone => Strategy::Clone,
+            Self::Copy => Strategy::Copy,
+            Self::Checkout => Strategy::Checkout,
+        }
+    }
+}
+
+impl WorktreeArgs {
+    /// What these say that the configuration says as well.
+    pub(crate) fn config(&self) -> Vec<(String, String)> {
+        let strategy = self.strategy.map(|strategy| strategy.strategy().as_str());
+        let strategy = strategy.map(|name| ("pool.strategy".to_owned(), name.to_owned()));
+        strategy.into_iter().collect()
+    }
 }
 
 /// What happens to unsaved work.

@@ -15,7 +15,7 @@ use crate::{
 
 /// Leases a worktree and prints its path.
 pub(super) fn acquire(context: &mut Context, args: &AcquireArgs) -> Result<Exit, Problem> {
-    let pool = context.open()?;
+    let pool = context.open_with(args.worktree.config())?;
     let session = context.session()?;
     let mut progress = Progress::new(&mut context.console);
     let lease = ops::acquire(&pool, &args.request(session), &mut progress)?;

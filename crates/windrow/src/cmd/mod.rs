@@ -48,11 +48,17 @@ pub(crate) struct Context {
 impl Context {
     /// Opens the pool and tells what it has to say.
     fn open(&mut self) -> Result<Pool, Problem> {
+        self.open_with(Vec::new())
+    }
+
+    /// The same, with what else is said on the command line.
+    fn open_with(&mut self, config: Vec<(String, String)>) -> Result<Pool, Problem> {
         let locate = match &self.global.repo {
             Some(path) => Locate::At(self.surroundings.current_dir.join(path)),
             None => Locate::FromHere,
         };
-        let pool = Pool::open(self.surroundings.for_core(&self.global.config), &locate)?;
+        let config = [self.global.config.clone(), config].concat();
+        let pool = Pool::open(self.surroundings.for_core(&config), &locate)?;
         for warning in &pool.loaded_config().warnings {
             self.console.say(&render::notice(&warning.to_string()));
         }

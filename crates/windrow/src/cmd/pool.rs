@@ -8,7 +8,10 @@ use crate::{
     errors::{Exit, Problem},
     progress::Progress,
     render,
-    wire::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},
+    wire::{
+        PoolResizeDocument, PoolStatusDocument, PoolTemplateDocument, PoolTemplatesRemovedDocument,
+        PoolWarmDocument,
+    },
 };
 
 /// Tells what is held ready, makes more of it, or less.
@@ -21,6 +24,12 @@ pub(super) fn pool(context: &mut Context, command: &PoolCommand) -> Result<Exit,
             ops::start_filling(&pool, WarmRequest { count: *count })?;
             context.console.say(&render::filling(*count));
             Ok(Exit::OK)
+        }
+        PoolCommand::Template { remove: true, json, .. } => {
+            remove_templates(context, &pool, Form::from(*json))
+        }
+        PoolCommand::Template { base, json, .. } => {
+            template(context, &pool, base.as_deref(), Form::from(*json))
         }
         PoolCommand::Resize { count, json } => resize(context, &pool, *count, Form::from(*json)),
     }
@@ -42,6 +51,26 @@ fn warm(context: &mut Context, pool: &Pool, count: u32, form: Form) -> Result<Ex
     match form {
         Form::Json => context.document(&PoolWarmDocument::from(&filled))?,
         Form::Human => context.console.say(&render::filled(&filled)),
+    }
+    Ok(Exit::OK)
+}
+
+fn template(context: &mut Context, pool: &Pool, base: Option<&str>, form: Form) -> Result<Exit, Problem> {
+    let mut progress = Progress::new(&mut context.console);
+    let template = ops::make_template(pool, base, &mut progress)?;
+    progress.finish();
+    match form {
+        Form::Json => context.document(&PoolTemplateDocument::from(&template))?,
+        Form::Human => context.console.say(&render::template(&template, &context.view())),
+    }
+    Ok(Exit::OK)
+}
+
+fn remove_templates(context: &mut Context, pool: &Pool, form: Form) -> Result<Exit, Problem> {
+    let removed = ops::remove_templates(pool)?;
+    match form {
+        Form::Json => context.document(&PoolTemplatesRemovedDocument::new(removed))?,
+        Form::Human => context.console.say(&render::templates_removed(removed)),
     }
     Ok(Exit::OK)
 }

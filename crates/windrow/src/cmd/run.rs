@@ -29,7 +29,7 @@ pub(super) fn run(context: &mut Context, args: &RunArgs) -> Result<Exit, Problem
 }
 
 fn open_and_launch(context: &mut Context, args: &RunArgs) -> Result<(Ran, Vec<String>), Problem> {
-    let pool = context.open()?;
+    let pool = context.open_with(args.worktree.config())?;
     launch(context, &pool, &args.request())
 }
 

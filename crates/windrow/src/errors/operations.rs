@@ -276,11 +276,13 @@ impl Classify for PoolError {
             Self::Open(error) => error.kind(),
             Self::State(error) => error.kind(),
             Self::Git(error) => error.kind(),
+            Self::Base(error) => error.kind(),
             Self::Head(error) => error.kind(),
             Self::Create(error) => error.kind(),
             Self::Unborn { repository } => {
                 Kind::new(Code::NotFound).path(repository).hint("make a first commit")
             }
+            Self::NoTemplate => Kind::new(Code::Conflict).hint("`windrow config` tells where these are set"),
             Self::NeedsGit => Kind::new(Code::Conflict)
                 .hint("worktrees are made as they are needed; `windrow acquire` makes one"),
             Self::Name { .. } => Kind::new(Code::Internal),

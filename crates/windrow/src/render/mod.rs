@@ -13,6 +13,7 @@ mod reconcile;
 mod rescue;
 mod session;
 mod show;
+mod strategies;
 mod style;
 mod summary;
 mod table;
@@ -33,6 +34,7 @@ pub(crate) use self::{
     rescue::{rescue, rescue_dropped, rescues},
     session::{session, session_ended, session_started, sessions},
     show::show,
+    strategies::{strategies, template, templates_removed},
     summary::{acquired, finished, ran, released, renewed, restored},
     text::safe,
 };

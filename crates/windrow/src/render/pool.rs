@@ -5,6 +5,7 @@ use windrow_core::ops::{Filled, PoolStatus, Shrunk};
 
 use super::{
     View,
+    strategies::templates,
     style::{CARE, FAINT, GOOD, NAME, paint},
     table,
     text::{age, count, path, safe},
@@ -19,7 +20,7 @@ pub(crate) fn pool_status(status: &PoolStatus, view: &View<'_>) -> String {
     let mut text = format!("{ready}{filling}  {} wanted, {}{of} in use\n", status.wanted, status.in_use);
     if status.spares.is_empty() {
         let next = if status.filling { "" } else { "`windrow pool warm 4` makes some\n" };
-        return text + &paint(FAINT, next);
+        return text + &paint(FAINT, next) + &templates(&status.templates, view);
     }
     let mut table = table::table(&["READY", "COMMIT", "AGE", "PATH"]);
     for spare in &status.spares {
@@ -31,7 +32,7 @@ pub(crate) fn pool_status(status: &PoolStatus, view: &View<'_>) -> String {
         ]);
     }
     text.push_str(&table::render(table));
-    text
+    text + &templates(&status.templates, view)
 }
 
 /// A filling that was begun.

@@ -17,6 +17,7 @@ mod prune;
 mod reconcile;
 mod schema;
 mod session;
+mod strategies;
 #[cfg(test)]
 mod tests;
 mod worktree;
@@ -39,6 +40,7 @@ pub(crate) use self::{
     reconcile::ReconcileDocument,
     schema::{render as render_schema, schemas},
     session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},
+    strategies::{PoolTemplateDocument, PoolTemplatesRemovedDocument, StrategiesDocument},
 };
 
 /// Writes a document as one line.

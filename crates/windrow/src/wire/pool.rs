@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use windrow_core::ops::{Filled, PoolStatus, Shrunk, SpareStatus};
 
-use super::{Bytes, Time, V1};
+use super::{Bytes, Time, V1, strategies::Template};
 
 /// What the pool holds ready (`pool status`).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -20,6 +20,8 @@ pub(crate) struct PoolStatusDocument {
     max_worktrees: Option<u32>,
     /// Whether somebody makes some at this moment.
     filling: bool,
+    /// The templates, newest first.
+    templates: Vec<Template>,
 }
 
 /// A worktree that is held ready.
@@ -56,6 +58,7 @@ impl From<&PoolStatus> for PoolStatusDocument {
             in_use: status.in_use,
             max_worktrees: status.max,
             filling: status.filling,
+            templates: status.templates.iter().map(Template::from).collect(),
         }
     }
 }

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use super::{
     deinit::DeinitDocument, doctor::DoctorDocument, documents as d, pool as p, prune::PruneDocument,
-    reconcile::ReconcileDocument, session as s,
+    reconcile::ReconcileDocument, session as s, strategies as st,
 };
 
 /// The schema of every document, by the name of its file without `.json`.
@@ -25,6 +25,8 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("path", of::<d::PathDocument>()),
         ("pool-resize", of::<p::PoolResizeDocument>()),
         ("pool-status", of::<p::PoolStatusDocument>()),
+        ("pool-template-remove", of::<st::PoolTemplatesRemovedDocument>()),
+        ("pool-template", of::<st::PoolTemplateDocument>()),
         ("pool-warm", of::<p::PoolWarmDocument>()),
         ("prune", of::<PruneDocument>()),
         ("reconcile", of::<ReconcileDocument>()),
@@ -40,6 +42,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("session-show", of::<s::SessionDocument>()),
         ("session-start", of::<s::SessionStartDocument>()),
         ("show", of::<d::ShowDocument>()),
+        ("strategies", of::<st::StrategiesDocument>()),
     ]
 }
 

@@ -74,6 +74,8 @@ fn h33_a_prune_that_is_killed_anywhere_loses_nothing() {
 fn h33_a_pool_that_is_killed_while_it_is_filled_or_emptied_leaves_nothing() {
     sweep(Scenario::Warm, Backend::Files, Mode::Kill, 2);
     sweep(Scenario::Claim, Backend::Files, Mode::Kill, 3);
+    sweep(Scenario::Template, Backend::Files, Mode::Kill, 3);
+    sweep(Scenario::FromTemplate, Backend::Files, Mode::Kill, 2);
 }
 
 #[test]

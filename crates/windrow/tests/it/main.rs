@@ -57,6 +57,7 @@ mod sessions;
 mod setup;
 mod shell;
 mod supervision;
+mod template;
 mod terminal;
 mod tour;
 mod unfinished;

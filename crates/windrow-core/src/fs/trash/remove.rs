@@ -8,6 +8,7 @@ use rustix::{
 };
 
 use super::{TrashFailure, TrashReport, at, entry_name, entry_path, try_lock};
+use crate::fs::subvolume;
 
 /// How many directories are held open at once; what lies deeper is moved up first.
 const DEPTH: usize = 32;
@@ -56,6 +57,10 @@ impl<'a> Remover<'a> {
             self.report.busy.push(entry_path(self.path, name));
             return Ok(());
         }
+        if subvolume::delete(self.trash, name) {
+            self.report.files += 1;
+            return Ok(());
+        }
         self.clear(&entry, name, 0);
         self.unlink(self.trash, name, AtFlags::REMOVEDIR)
     }
@@ -88,9 +93,15 @@ impl<'a> Remover<'a> {
         let child = open_to_empty(directory, name)?;
         if depth == DEPTH {
             let entry = entry_name("deep").into_bytes();
-            rustix::fs::renameat(directory, name, self.trash, &entry)?;
-            self.lifted.push(entry);
-            return Ok(());
+            match rustix::fs::renameat(directory, name, self.trash, &entry) {
+                // Nothing can be moved out of a subvolume: there the descriptors have to do.
+                Err(Errno::XDEV) => {}
+                lifted => {
+                    lifted?;
+                    self.lifted.push(entry);
+                    return Ok(());
+                }
+            }
         }
         self.clear(&child, full, depth + 1);
         self.unlink(directory, name, AtFlags::REMOVEDIR)

@@ -16,7 +16,7 @@
 //!    then our marks, by which the next `deinit` finds it.
 //! 4. A second look: work that turned up meanwhile was rescued, and stands in the way again.
 //! 5. Each rescue leaves by itself: unpacked and on its branch and synced, before ref, archive and record go, in this order.
-//! 6. Trash and the directories around it, if they are empty then.
+//! 6. Templates, trash and the directories around it, if they are empty then.
 //! 7. The state directory is renamed to `windrow.leaving`. From now on nobody finds records, and nobody is handed anything from
 //!    them. They are looked at once more: whoever was quicker gets them back by the same rename, and the pool is as it was.
 //! 8. What is in it is removed, in no order. Killed in 7 or 8, the next `deinit` looks at the records in `windrow.leaving`
@@ -37,6 +37,7 @@ use super::{
     pool::Pool,
     reconcile,
     recover::{self, Spare},
+    template,
 };
 
 /// What became of a plan.
@@ -150,6 +151,7 @@ fn leave(pool: &Pool, policy: RescuePolicy, first: DeinitPlan) -> Result<Deinite
         return Ok(Deinited { plan: second, fate: DeinitFate::Obstructed });
     }
     act::end_rescues(pool, &second.rescues)?;
+    template::remove_templates(pool)?;
     let stays = clear::directories(pool)?;
     Ok(Deinited { plan: DeinitPlan { stays, rescues: second.rescues, ..first }, fate: DeinitFate::Done })
 }

@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{
     fs,
-    git::{self, Objects, ResolvedBase},
+    git::ResolvedBase,
     ops::{
-        create::{self, own_parent},
+        create,
         error::{CreateError, PoolError, StateError},
         keeper::{self, KeepRequest},
         observer::{Observer, Unobserved},
         place,
-        pool::{Environment, KeeperMode, Pool, make_new_directory},
+        pool::{Environment, KeeperMode, Pool},
         recover,
         request::Locate,
-        sweep,
+        sweep, template,
     },
     process::{self, FileLock, LockState, Wait},
     store::{LocalStore, Tx},
@@ -63,6 +63,7 @@ pub fn fill(pool: &Pool, request: WarmRequest, observer: &mut dyn Observer) -> R
     let _turn = FileLock::acquire(&lock_path(pool), Wait::Forever).map_err(StateError::from)?;
     let conditions = spare::conditions(pool).ok_or(PoolError::NeedsGit)?;
     fs::private_dir(&pool.warm_dir()).map_err(StateError::from)?;
+    template::refresh_in_background(pool, &base.oid, &conditions, observer);
     let mut filling = Filling { pool, store, base, conditions, observer, filled: Filled::default() };
     filling.refresh()?;
     filling.add_up_to(usize::try_from(request.count).unwrap_or(usize::MAX))?;
@@ -126,7 +127,7 @@ impl Filling<'_> {
         }
         let made = match offer {
             Some(offer) => recycle::make_files(self.pool, &record, offer, &self.conditions, self.observer),
-            None => make_files(self.pool, &record, &self.conditions, self.observer).map(|()| Made::Ready),
+            None => spare::fill(self.pool, &record, &self.conditions, self.observer).map(|()| Made::Ready),
         };
         let made = made.and_then(|made| if made == Made::Ready { self.publish(&record) } else { Ok(made) });
         if !matches!(made, Ok(Made::Ready)) {
@@ -196,31 +197,10 @@ fn spares(store: &LocalStore) -> Result<Vec<WorktreeRecord>, StateError> {
 }
 
 /// The commit that a worktree without `--base` starts from.
-fn tip(pool: &Pool) -> Result<ResolvedBase, PoolError> {
+pub(in crate::ops) fn tip(pool: &Pool) -> Result<ResolvedBase, PoolError> {
     let head = pool.repository().current_head(&pool.git)?;
     let unborn = || PoolError::Unborn { repository: pool.root().to_owned() };
     Ok(ResolvedBase { oid: head.oid.ok_or_else(unborn)?, branch: head.branch })
-}
-
-fn make_files(
-    pool: &Pool,
-    record: &WorktreeRecord,
-    conditions: &str,
-    observer: &mut dyn Observer,
-) -> Result<(), PoolError> {
-    let objects = Objects::open(pool.repository());
-    let tree = objects.listing(&record.base).map_err(CreateError::from)?;
-    if git::needs_git(&pool.git, pool.repository(), &objects, &tree.entries)
-        .map_err(CreateError::from)?
-        .is_some()
-    {
-        return Err(PoolError::NeedsGit);
-    }
-    create::check_room(pool, record, &objects, &tree.entries)?;
-    let mode = own_parent(&record.path)?;
-    let failed = |source| CreateError::Io { path: record.path.clone(), source };
-    make_new_directory(&record.path, mode).map_err(failed)?;
-    Ok(spare::fill(pool, record, &objects, &tree, conditions, observer)?)
 }
 
 fn new_record(pool: &Pool, base: &ResolvedBase) -> Result<WorktreeRecord, PoolError> {
@@ -246,14 +226,15 @@ fn new_record(pool: &Pool, base: &ResolvedBase) -> Result<WorktreeRecord, PoolEr
     Ok(record)
 }
 
-/// Starts a filling of what the configuration wants, if spares are missing and nobody is at it. Never waits; tells whether one
-/// was started.
-pub(in crate::ops) fn in_background(pool: &Pool, store: &LocalStore) -> bool {
+/// Starts a filling of what the configuration wants, if spares or a template are missing and nobody is at it; `last` is the last
+/// worktree that was made. Never waits; tells whether one was started.
+pub(in crate::ops) fn in_background(pool: &Pool, store: &LocalStore, last: &WorktreeRecord) -> bool {
     let wanted = pool.settings().pool.warm;
+    let spares_missing = || -> Result<bool, StateError> {
+        Ok(wanted > 0 && spares(store)?.len() < usize::try_from(wanted).unwrap_or(usize::MAX))
+    };
     let missing = || -> Result<bool, StateError> {
-        Ok(wanted > 0
-            && spares(store)?.len() < usize::try_from(wanted).unwrap_or(usize::MAX)
-            && !is_at_work(pool)?)
+        Ok((spares_missing()? || template::is_wanted(pool, last)) && !is_at_work(pool)?)
     };
     let started = match missing() {
         Ok(true) if pool.environment.keeper == KeeperMode::OnDemand => start(pool, wanted),

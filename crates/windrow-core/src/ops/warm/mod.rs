@@ -22,11 +22,16 @@ use super::{
     outcome::WorktreeFate,
     place,
     pool::Pool,
-    recover, sweep, terms,
+    recover, sweep,
+    template::{self, Template},
+    terms,
 };
 use crate::store::LocalStore;
 
-pub(super) use self::{fill::in_background, recycle::give_back};
+pub(super) use self::{
+    fill::{in_background, tip},
+    recycle::give_back,
+};
 
 /// What the pool holds ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub struct PoolStatus {
     pub max: Option<u32>,
     /// Whether somebody is making spares at this moment.
     pub filling: bool,
+    /// The templates, newest first.
+    pub templates: Vec<Template>,
 }
 
 /// One spare.
@@ -83,6 +90,7 @@ pub fn pool_status(pool: &Pool) -> Result<PoolStatus, PoolError> {
         in_use: u32::try_from(in_use).unwrap_or(u32::MAX),
         max: settings.max_worktrees,
         filling: fill::is_at_work(pool)?,
+        templates: template::templates(pool),
     })
 }
 

@@ -53,10 +53,17 @@ pub(in crate::ops) fn give_back(
 ) {
     let known = [spare::pristine(pool, &worktree.id), spare::conditions_file(pool, &worktree.id)];
     let offer = |entry: &Path| {
+        // A snapshot is made and deleted in one step, and nothing can be moved out of it one by one.
+        if fs::is_subvolume(entry) {
+            return false;
+        }
         let offered = [".pristine", ".conditions"].map(|suffix| beside(pool, entry, suffix));
         known.iter().zip(offered).all(|(file, offered)| std::fs::rename(file, offered).is_ok())
     };
-    if pool.settings().pool.warm > 0 && entry.is_some_and(offer) && super::in_background(pool, store) {
+    if pool.settings().pool.warm > 0
+        && entry.is_some_and(offer)
+        && super::in_background(pool, store, worktree)
+    {
         return;
     }
     for file in known {

@@ -11,18 +11,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bstr::BString;
-use windrow_model::{FileStat, IndexEntry, Oid, TreeEntry, WorktreeId, WorktreeRecord, WorktreeState};
+use windrow_model::{IndexEntry, Oid, StrategyChoice, WorktreeId, WorktreeRecord, WorktreeState};
 
 use crate::{
-    fs,
+    fs::{self, Protection},
     git::{self, Objects, TreeListing},
     ops::{
-        create::{self, Source},
-        error::{CreateError, StateError, chain},
+        create::{self, own_parent},
+        error::{CreateError, PoolError, StateError, chain},
+        filling::{self, Place, Way},
         observer::Observer,
-        pool::{Pool, WorktreeLock},
-        progress::Forward,
+        pool::{Pool, WorktreeLock, make_new_directory},
     },
     process,
     store::Tx,
@@ -60,7 +59,7 @@ pub(super) fn note_conditions(pool: &Pool, id: &WorktreeId, conditions: &str) ->
 /// What else decides how a commit's files look on disk; `None` when it cannot be told, or when git has to write them.
 ///
 /// The commit's own attributes are looked at when a spare is made, against the same configuration.
-pub(super) fn conditions(pool: &Pool) -> Option<String> {
+pub(in crate::ops) fn conditions(pool: &Pool) -> Option<String> {
     let plain = git::needs_git_always(&pool.git, pool.repository()).ok()?.is_none();
     let umask = process::umask().ok()?;
     let settings = pool.repository().config.digest(&["core.", "filter.", "extensions."]);
@@ -76,6 +75,10 @@ pub(in crate::ops) fn find(
     path: &Path,
     base: &Oid,
 ) -> Result<Option<Spare>, StateError> {
+    // One that is held ready was made in whatever way was best then.
+    if pool.settings().pool.strategy != StrategyChoice::Auto {
+        return Ok(None);
+    }
     let beside = |record: &WorktreeRecord| record.path.parent() == path.parent();
     let mut spares = tx.worktrees()?;
     spares.retain(|record| record.state == WorktreeState::Idle && beside(record));
@@ -118,18 +121,40 @@ fn remember(pool: &Pool, id: &WorktreeId) -> Result<(), CreateError> {
     Ok(())
 }
 
-/// Makes the files and the index of a spare whose directory is there, empty.
+/// Makes the files and the index of a spare that is not there yet.
 pub(super) fn fill(
     pool: &Pool,
     record: &WorktreeRecord,
-    objects: &Objects,
-    tree: &TreeListing,
     conditions: &str,
     observer: &mut dyn Observer,
-) -> Result<(), CreateError> {
+) -> Result<(), PoolError> {
     note_conditions(pool, &record.id, conditions)?;
-    create::write_tree(pool, &directory(record), &index(pool, &record.id), objects, tree, observer)?;
-    remember(pool, &record.id)
+    let (root, index) = (directory(record), index(pool, &record.id));
+    let way = Way::choose(pool, record, observer);
+    if !way.snapshot(pool, record, (&root, &index), observer)? {
+        write(pool, record, &way, observer)?;
+    }
+    Ok(remember(pool, &record.id)?)
+}
+
+fn write(
+    pool: &Pool,
+    record: &WorktreeRecord,
+    way: &Way,
+    observer: &mut dyn Observer,
+) -> Result<(), PoolError> {
+    let objects = Objects::open(pool.repository());
+    let tree = objects.listing(&record.base).map_err(CreateError::from)?;
+    let why = git::needs_git(&pool.git, pool.repository(), &objects, &tree.entries);
+    if why.map_err(CreateError::from)?.is_some() {
+        return Err(PoolError::NeedsGit);
+    }
+    let (root, index) = (directory(record), index(pool, &record.id));
+    create::check_room(pool, &root, &objects, &tree.entries)?;
+    let mode = own_parent(&root)?;
+    make_new_directory(&root, mode).map_err(|source| CreateError::Io { path: root.clone(), source })?;
+    let place = Place { root: &root, index: &index, protection: Protection::Usual };
+    Ok(way.write_tree(pool, &place, &objects, &tree, observer)?)
 }
 
 /// Brings a spare to the commit of `record`; `false` when only git itself can write that, and the spare then is thrown away.
@@ -153,7 +178,7 @@ pub(in crate::ops) fn bring_to_base(
     Ok(true)
 }
 
-/// Changes the files that differ from what is there, and only those.
+/// Changes the files of a spare that differ from what is there, and only those.
 pub(super) fn switch(
     pool: &Pool,
     record: &WorktreeRecord,
@@ -163,58 +188,9 @@ pub(super) fn switch(
     observer: &mut dyn Observer,
 ) -> Result<(), CreateError> {
     let (root, index) = (directory(record), index(pool, &record.id));
-    let format = pool.repository().object_format;
-    let step = difference(there, &tree.entries);
-    create::check_room(pool, record, objects, &step.added)?;
-    for path in &step.removed {
-        fs::clear(&root, path)
-            .map_err(|source| CreateError::Io { path: root.join(path.to_string()), source })?;
-    }
-    observer.stage("bringing it up to date", Some(step.added.len() as u64));
-    let written = Forward::while_working(observer, |progress| {
-        fs::add(&root, &step.added, &Source(objects), create::threads(), progress)
-    })?;
-    let mut stats = step.stats;
-    for (number, stat) in step.numbers.into_iter().zip(written.stats) {
-        stats[number] = stat;
-    }
-    git::write_index(&index, format, &tree.entries, &stats, Some(&tree.cache))?;
+    let place = Place { root: &root, index: &index, protection: Protection::Usual };
+    filling::switch(pool, &place, there, objects, tree, observer)?;
     remember(pool, &record.id)
-}
-
-/// What leads from an index to a tree.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Step {
-    /// What goes, changed files included.
-    removed: Vec<BString>,
-    /// What comes, changed files included.
-    added: Vec<TreeEntry>,
-    /// Where each of `added` stands in the tree.
-    numbers: Vec<usize>,
-    /// The stat of every entry of the tree; empty for those that come.
-    stats: Vec<FileStat>,
-}
-
-fn difference(old: &[IndexEntry], new: &[TreeEntry]) -> Step {
-    let mut step = Step::default();
-    let mut old = old.iter().peekable();
-    for (number, entry) in new.iter().enumerate() {
-        while let Some(gone) = old.next_if(|old| old.path < entry.path) {
-            step.removed.push(gone.path.clone());
-        }
-        let known = old.next_if(|old| old.path == entry.path);
-        match known {
-            Some(known) if known.oid == entry.oid && known.mode == entry.mode => step.stats.push(known.stat),
-            known => {
-                step.removed.extend(known.map(|known| known.path.clone()));
-                step.added.push(entry.clone());
-                step.numbers.push(number);
-                step.stats.push(FileStat::default());
-            }
-        }
-    }
-    step.removed.extend(old.map(|gone| gone.path.clone()));
-    step
 }
 
 /// Why a spare may not be thrown away: something that is not ours may be in it. `None` when it is as it was made.
@@ -260,46 +236,7 @@ pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) {
 
 impl Pool {
     /// The indexes of the spares.
-    pub(super) fn warm_dir(&self) -> PathBuf {
+    pub(in crate::ops) fn warm_dir(&self) -> PathBuf {
         self.state_dir().join("warm")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use windrow_model::{EntryMode, IndexFlags};
-
-    use super::*;
-
-    fn oid(digit: u8) -> Oid {
-        format!("{digit:x}").repeat(40).parse().unwrap()
-    }
-
-    fn entry(path: &str, content: u8) -> TreeEntry {
-        TreeEntry { path: path.into(), mode: EntryMode::File, oid: oid(content) }
-    }
-
-    fn held(path: &str, content: u8) -> IndexEntry {
-        let stat = FileStat { size: content.into(), ..FileStat::default() };
-        let TreeEntry { path, mode, oid } = entry(path, content);
-        IndexEntry { path, mode, oid, stat, flags: IndexFlags::default() }
-    }
-
-    #[test]
-    fn only_what_differs_is_touched() {
-        let old = [held("a", 1), held("b", 2), held("d/e", 3), held("z", 4)];
-        let new = [entry("a", 1), entry("b", 5), entry("c", 6), entry("d", 3)];
-        let step = difference(&old, &new);
-        assert_eq!(step.removed, ["b", "d/e", "z"].map(BString::from));
-        assert_eq!(step.added, [entry("b", 5), entry("c", 6), entry("d", 3)]);
-        assert_eq!(step.numbers, [1, 2, 3]);
-        assert_eq!(step.stats.iter().map(|stat| stat.size).collect::<Vec<_>>(), [1, 0, 0, 0]);
-    }
-
-    #[test]
-    fn a_mode_alone_is_a_difference() {
-        let executable = TreeEntry { mode: EntryMode::Executable, ..entry("a", 1) };
-        let step = difference(&[held("a", 1)], std::slice::from_ref(&executable));
-        assert_eq!((step.removed.len(), step.added), (1, vec![executable]));
     }
 }

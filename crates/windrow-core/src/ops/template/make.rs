@@ -1,0 +1,289 @@
+//! Making templates, and keeping them at the commit that the next worktree will want.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use windrow_model::{
+    FEW_FILES, Oid, Strategy, StrategyChoice, TemplateOccasion, WorktreeRecord, template_for,
+};
+
+use super::{
+    Template,
+    note::{self, Finished},
+    templates,
+    throw::{discard, discard_unfinished},
+};
+use crate::{
+    fs::{self, Protection, Writing},
+    git::{self, Objects, TreeListing},
+    ops::{
+        create::{self, own_parent},
+        error::{CreateError, PoolError, StateError, chain},
+        filling::{self, Place, Way},
+        observer::Observer,
+        place,
+        pool::{Pool, make_new_directory},
+        warm::{self, spare},
+    },
+    process::{FileLock, Wait},
+};
+
+/// Makes a template of a branch, tag or commit, or brings one there, in whatever way is best here; without one of the commit of
+/// the main worktree.
+///
+/// # Errors
+/// There is no such commit, only git itself can write the files, templates are switched off, or it cannot be made.
+pub fn make_template(
+    pool: &Pool,
+    base: Option<&str>,
+    observer: &mut dyn Observer,
+) -> Result<Template, PoolError> {
+    let base = match base {
+        Some(base) => pool.repository().resolve_commit(&pool.git, base)?.oid,
+        None => warm::tip(pool)?.oid,
+    };
+    drop(pool.store()?);
+    let conditions = spare::conditions(pool).ok_or(PoolError::NeedsGit)?;
+    refresh(pool, &base, &conditions, TemplateOccasion::Asked, observer)?.ok_or(PoolError::NoTemplate)
+}
+
+/// Tells whether a template may be missing, or be of another commit than the next worktree; `last` is the last one that was made.
+pub(in crate::ops) fn is_wanted(pool: &Pool, last: &WorktreeRecord) -> bool {
+    let settings = &pool.settings().pool;
+    if settings.templates == 0 || settings.strategy == StrategyChoice::Only(Strategy::Checkout) {
+        return false;
+    }
+    match templates(pool).first() {
+        Some(newest) if newest.commit == last.base => false,
+        Some(newest) => warm::tip(pool).is_ok_and(|tip| tip.oid != newest.commit),
+        None => (settings.strategy != StrategyChoice::Auto || is_large(last)) && !was_in_vain(pool),
+    }
+}
+
+/// Tells whether a worktree may have so many files that a template is worth it, by the length of its index.
+fn is_large(worktree: &WorktreeRecord) -> bool {
+    /// The least that an entry takes. *Source*: gitformat-index(5).
+    const ENTRY: u64 = 72;
+    let index = worktree.admin.join("index").metadata();
+    index.is_ok_and(|index| index.len() >= FEW_FILES * ENTRY)
+}
+
+/// For how long nobody tries again to make a template in the background after one could not be made, was not worth it, or not
+/// wanted any more.
+const RETRY: Duration = Duration::from_secs(86_400);
+
+/// What says that somebody tried in vain.
+fn in_vain(pool: &Pool) -> PathBuf {
+    pool.templates_dir().join("none")
+}
+
+fn was_in_vain(pool: &Pool) -> bool {
+    let tried = in_vain(pool).metadata().and_then(|facts| facts.modified());
+    tried.is_ok_and(|tried| tried.elapsed().is_ok_and(|elapsed| elapsed < RETRY))
+}
+
+/// Makes or changes a template if it is worth it; what keeps one from being made is told in the log alone, because nothing needs it.
+pub(in crate::ops) fn refresh_in_background(
+    pool: &Pool,
+    base: &Oid,
+    conditions: &str,
+    observer: &mut dyn Observer,
+) {
+    if was_in_vain(pool) {
+        return;
+    }
+    match refresh(pool, base, conditions, TemplateOccasion::Background, observer) {
+        Ok(Some(_)) => return,
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = %chain(&error), "no template is made"),
+    }
+    rest(pool);
+}
+
+/// Lets nobody make a template in the background for some time.
+pub(super) fn rest(pool: &Pool) {
+    if let Err(error) = std::fs::write(in_vain(pool), "") {
+        tracing::debug!(%error, "the next command tries again to make a template");
+    }
+}
+
+/// Brings the templates to a commit: makes one, or changes one; throws away what cannot be used and what is too much.
+///
+/// `None` when none is wanted.
+fn refresh(
+    pool: &Pool,
+    base: &Oid,
+    conditions: &str,
+    occasion: TemplateOccasion,
+    observer: &mut dyn Observer,
+) -> Result<Option<Template>, PoolError> {
+    let most = usize::try_from(pool.settings().pool.templates).unwrap_or(usize::MAX);
+    fs::private_dir(&pool.templates_dir()).map_err(StateError::from)?;
+    let lock = FileLock::acquire(&lock_path(pool), Wait::Forever);
+    let _turn = lock.map_err(StateError::from)?;
+    discard_unfinished(pool);
+    let (mut usable, broken): (Vec<_>, Vec<_>) =
+        templates(pool).into_iter().partition(|template| template.is_usable(conditions));
+    usable.truncate(drop_surplus(pool, &usable, most));
+    broken.iter().for_each(|template| discard(pool, template));
+    if let Some(same) = usable.iter().find(|template| template.commit == *base) {
+        return Ok(Some(same.clone()));
+    }
+    if most == 0 {
+        return Ok(None);
+    }
+    let Some(plan) = Plan::new(pool, base, conditions, occasion)? else { return Ok(None) };
+    let oldest = usable.last().filter(|_| usable.len() >= most);
+    let made = plan.carry_out(oldest, usable.first(), observer);
+    discard_unfinished(pool);
+    made.map(Some)
+}
+
+pub(super) fn lock_path(pool: &Pool) -> PathBuf {
+    pool.locks().join("template")
+}
+
+/// Throws the oldest away until there are as many as may be; they are listed newest first.
+fn drop_surplus(pool: &Pool, usable: &[Template], most: usize) -> usize {
+    usable.iter().skip(most).for_each(|template| discard(pool, template));
+    usable.len().min(most)
+}
+
+/// What is to be made.
+struct Plan<'a> {
+    pool: &'a Pool,
+    base: &'a Oid,
+    conditions: &'a str,
+    serves: Strategy,
+    objects: Objects,
+    tree: TreeListing,
+}
+
+impl<'a> Plan<'a> {
+    /// `None` when a template is not worth it.
+    fn new(
+        pool: &'a Pool,
+        base: &'a Oid,
+        conditions: &'a str,
+        occasion: TemplateOccasion,
+    ) -> Result<Option<Self>, PoolError> {
+        let objects = Objects::open(pool.repository());
+        let tree = objects.listing(base).map_err(CreateError::from)?;
+        let why = git::needs_git(&pool.git, pool.repository(), &objects, &tree.entries);
+        if why.map_err(CreateError::from)?.is_some() {
+            return Err(PoolError::NeedsGit);
+        }
+        let beside = beside(pool)?;
+        let abilities = fs::abilities(&beside).map_err(|source| failed(&beside, source))?;
+        let files = tree.entries.len() as u64;
+        let serves = template_for(pool.settings().pool.strategy, &abilities, files, occasion);
+        let Some(serves) = serves else { return Ok(None) };
+        Ok(Some(Self { pool, base, conditions, serves, objects, tree }))
+    }
+
+    /// Changes the one that is in excess, or makes a new one from the nearest.
+    fn carry_out(
+        &self,
+        excess: Option<&Template>,
+        nearest: Option<&Template>,
+        observer: &mut dyn Observer,
+    ) -> Result<Template, PoolError> {
+        let in_place =
+            excess.filter(|old| self.serves < Strategy::Snapshot && old.serves < Strategy::Snapshot);
+        let made = match in_place {
+            Some(old) => self.change(old, observer)?,
+            None => self.make(nearest, observer)?,
+        };
+        if in_place.is_none()
+            && let Some(old) = excess
+        {
+            discard(self.pool, old);
+        }
+        Ok(made)
+    }
+
+    /// Brings a template that is made of plain files to the commit.
+    fn change(&self, old: &Template, observer: &mut dyn Observer) -> Result<Template, PoolError> {
+        let (root, pool) = (&old.root, self.pool);
+        note::begin(pool, &old.id, root).map_err(|source| failed(root, source))?;
+        fs::thaw(root).map_err(|source| failed(root, source))?;
+        let there =
+            git::read_index(&old.index, pool.repository().object_format).map_err(CreateError::from)?;
+        let place = Place { root, index: &old.index, protection: Protection::ReadOnly };
+        filling::switch(pool, &place, &there, &self.objects, &self.tree, observer)?;
+        self.publish(&old.id, root)
+    }
+
+    fn make(&self, nearest: Option<&Template>, observer: &mut dyn Observer) -> Result<Template, PoolError> {
+        let pool = self.pool;
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let beside = beside(pool)?;
+        let (root, index) = (note::root(&beside, &id), note::index(pool, &id));
+        note::begin(pool, &id, &root).map_err(|source| failed(&root, source))?;
+        if self.serves == Strategy::Snapshot {
+            self.make_subvolume(nearest, (&root, &index), observer)?;
+        } else {
+            make_new_directory(&root, own_parent(&root)?).map_err(|source| failed(&root, source))?;
+            self.write(Protection::ReadOnly, (&root, &index), observer)?;
+        }
+        self.publish(&id, &root)
+    }
+
+    fn make_subvolume(
+        &self,
+        nearest: Option<&Template>,
+        (root, index): (&Path, &Path),
+        observer: &mut dyn Observer,
+    ) -> Result<(), PoolError> {
+        let pool = self.pool;
+        let Some(near) = nearest.filter(|near| near.serves == Strategy::Snapshot) else {
+            fs::make_subvolume(root).map_err(|source| failed(root, source))?;
+            return self.write(Protection::Usual, (root, index), observer);
+        };
+        fs::snapshot(&near.root, root).map_err(|source| failed(root, source))?;
+        let there =
+            git::read_index(&near.index, pool.repository().object_format).map_err(CreateError::from)?;
+        let place = Place { root, index, protection: Protection::Usual };
+        Ok(filling::switch(pool, &place, &there, &self.objects, &self.tree, observer)?)
+    }
+
+    fn write(
+        &self,
+        protection: Protection,
+        (root, index): (&Path, &Path),
+        observer: &mut dyn Observer,
+    ) -> Result<(), PoolError> {
+        create::check_room(self.pool, root, &self.objects, &self.tree.entries)?;
+        let place = Place { root, index, protection };
+        Ok(Way::CHECKOUT.write_tree(self.pool, &place, &self.objects, &self.tree, observer)?)
+    }
+
+    /// Closes a template to everybody, waits until it is on the disk, and says that it can be used.
+    fn publish(&self, id: &str, root: &Path) -> Result<Template, PoolError> {
+        let closed = match self.serves {
+            Strategy::Snapshot => fs::set_writing(root, Writing::Refused),
+            _ => fs::freeze(root),
+        };
+        closed.and_then(|()| fs::sync_filesystem(root)).map_err(|source| failed(root, source))?;
+        let finished =
+            Finished { id, commit: self.base, serves: self.serves, conditions: self.conditions, root };
+        note::finish(self.pool, &finished).map_err(|source| failed(root, source))?;
+        let made = templates(self.pool).into_iter().find(|template| template.id == id);
+        made.ok_or_else(|| failed(root, io::ErrorKind::NotFound.into()))
+    }
+}
+
+fn failed(path: &Path, source: io::Error) -> PoolError {
+    CreateError::Io { path: path.to_owned(), source }.into()
+}
+
+/// The directory that new worktrees lie in, which is there then.
+pub(in crate::ops) fn beside(pool: &Pool) -> Result<PathBuf, PoolError> {
+    let trash = place::trash(pool).ok_or(PoolError::NoTemplate)?;
+    own_parent(&trash)?;
+    let beside = trash.parent().ok_or(PoolError::NoTemplate)?;
+    Ok(beside.to_owned())
+}

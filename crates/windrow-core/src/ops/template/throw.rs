@@ -1,0 +1,66 @@
+//! Throwing templates away.
+
+use std::{io, path::Path};
+
+use super::{Template, make, note, templates};
+use crate::{
+    fs::{self, Writing},
+    ops::{error::StateError, pool::Pool, sweep},
+    process::{FileLock, Wait},
+};
+
+/// Throws a template away; what cannot be removed is tried again by the next that makes one.
+pub(super) fn discard(pool: &Pool, template: &Template) {
+    if let Err(error) = note::begin(pool, &template.id, &template.root) {
+        tracing::warn!(%error, path = %template.root.display(), "a template cannot be thrown away");
+        return;
+    }
+    discard_files(pool, &template.id, template.root.parent());
+}
+
+/// Throws away what a kill left of templates.
+pub(super) fn discard_unfinished(pool: &Pool) {
+    for (id, beside) in note::unfinished(pool) {
+        discard_files(pool, &id, beside.as_deref());
+    }
+}
+
+/// Throws every template away, after waiting for whoever makes one; tells how many there were. For a day none is made in the
+/// background.
+///
+/// # Errors
+/// The state of the pool cannot be used, or one cannot be removed.
+pub fn remove_templates(pool: &Pool) -> Result<u32, StateError> {
+    if !pool.templates_dir().is_dir() {
+        return Ok(0);
+    }
+    let _turn = FileLock::acquire(&make::lock_path(pool), Wait::Forever)?;
+    let all = templates(pool);
+    all.iter().for_each(|template| discard(pool, template));
+    discard_unfinished(pool);
+    make::rest(pool);
+    let left = templates(pool).into_iter().map(|template| template.root).chain(note::unfinished_roots(pool));
+    match left.into_iter().next() {
+        Some(path) => Err(StateError::Io { path, source: io::ErrorKind::ResourceBusy.into() }),
+        None => Ok(u32::try_from(all.len()).unwrap_or(u32::MAX)),
+    }
+}
+
+fn discard_files(pool: &Pool, id: &str, beside: Option<&Path>) {
+    let gone = beside.map_or(Ok(()), |beside| throw(pool, &note::root(beside, id)));
+    if let Err(error) = gone.and_then(|()| note::forget(pool, id)) {
+        tracing::warn!(%error, id, "a template cannot be thrown away");
+    }
+}
+
+fn throw(pool: &Pool, root: &Path) -> io::Result<()> {
+    if root.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(());
+    }
+    // Only a subvolume can be closed to everybody; elsewhere there is nothing to open.
+    let _ = fs::set_writing(root, Writing::Permitted);
+    let trash = Pool::trash_beside(root);
+    fs::move_to_trash(root, &trash, "template").map_err(io::Error::other)?;
+    let _ = sweep::start(pool, &trash);
+    Ok(())
+}
