@@ -11,7 +11,7 @@ use super::calls::{self, Calls};
 use super::figures::{Comparison, Series};
 use super::lease::{git_add, git_place, git_remove};
 use super::measure::{Cost, measure};
-use super::peers::{self, Peer};
+use super::peers::{self, Commits, Peer};
 use super::scene::{Source, Stage};
 use super::wait_until_quiet;
 use super::way::{LONG, Way};
@@ -64,7 +64,7 @@ struct Contender {
 /// Fails when a program does, or when a worktree does not hold what the commit does; another tool is only left out then.
 pub(super) fn claim(stage: &Stage, runs: usize, claiming: &Claiming) -> Result<Comparison> {
     let task = Task::new(stage, claiming.differing)?;
-    let (peers, mut notes) = peers::installed(task.held == task.wanted);
+    let (peers, mut notes) = peers::installed(task.commits());
     let sides = claiming.ways.iter().cloned().map(Side::Windrow);
     let sides = sides.chain([Side::Git]).chain(peers.into_iter().map(Side::Peer));
     let mut contenders: Vec<Contender> = sides.map(Contender::new).collect();
@@ -195,9 +195,16 @@ fn plain(stage: &Stage, round: usize, task: &Task, run: Run) -> Result<[Cost; 2]
 }
 
 impl Task {
-    fn new(repo: &TestRepo, differing: usize) -> Result<Self> {
+    /// # Errors
+    ///
+    /// Fails when the files cannot be changed.
+    pub(super) fn new(repo: &TestRepo, differing: usize) -> Result<Self> {
         let wanted = other_commit(repo, differing)?;
         Ok(Self { held: repo.oid("HEAD"), expected: expected(repo, &wanted)?, wanted })
+    }
+
+    fn commits(&self) -> Commits {
+        if self.held == self.wanted { Commits::Default } else { Commits::Any }
     }
 
     /// A fast answer is worth nothing when the files are not there. `git status` is asked every time, and every byte compared in the
@@ -264,4 +271,78 @@ fn expected(repo: &TestRepo, commit: &str) -> Result<TreeSnapshot> {
         .run()
         .assert_success();
     Ok(TreeSnapshot::of(place.path(), &Include::without_git()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use clap::Parser;
+    use windrow_testkit::{Binary, Surroundings};
+
+    use super::super::scene::Source;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        claiming: Claiming,
+    }
+
+    /// A stand-in for the program, made of plain git, which knows no templates.
+    const STAND_IN: &str = r#"#!/bin/sh
+set -e
+base=HEAD
+for word; do
+    if [ "$before" = --base ]; then base=$word; fi
+    before=$word
+done
+case $1 in
+config) exit 1 ;;
+pool) ;;
+acquire) git worktree add --quiet --detach "../$3" "$base"
+    printf '{"lease":{"path":"%s/../%s"}}' "$PWD" "$3" ;;
+release) git worktree remove --force "../$2" ;;
+esac
+"#;
+
+    fn compare(program: &str, words: &[&str]) -> Result<Comparison> {
+        let surroundings = Surroundings::new();
+        let path = surroundings.root().join("windrow");
+        fs::write(&path, program).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
+        let line = Line::try_parse_from([&["claim"], words].concat()).expect("options");
+        let source = Source::default();
+        let stage = Stage::here(surroundings.root(), &Binary(path), 20, &source).expect("generated");
+        claim(&stage, 2, &line.claiming)
+    }
+
+    #[test]
+    fn every_side_is_measured_in_every_round() {
+        let comparison =
+            compare(STAND_IN, &["--way", "warm,fresh", "--way", "strategy=checkout"]).expect("runs");
+        let document = comparison.json();
+        let rows = document["rows"].as_array().expect("rows");
+        let ours: Vec<_> =
+            rows.iter().filter_map(|row| row["name"].as_str()?.strip_prefix("windrow acquire ")).collect();
+        assert_eq!(ours, ["(warm)", "(fresh)", "(checkout)"]);
+        assert!(rows.len() >= 8 && rows.iter().all(|row| row["runs"] == 2), "{document}");
+        let ratio = &document["ratios_of_medians"][1];
+        assert_eq!((&ratio["of"], &ratio["to"]), (&"git remove".into(), &"windrow release (warm)".into()));
+    }
+
+    #[test]
+    fn another_commit_than_the_one_asked_for_is_no_result() {
+        compare(STAND_IN, &["--differing", "3"]).expect("runs");
+        let program = STAND_IN.replace("base=$word", "base=HEAD");
+        let message = compare(&program, &["--differing", "3"]).expect_err("fails").to_string();
+        assert!(message.contains("is not the commit"), "{message}");
+    }
+
+    #[test]
+    fn a_worktree_without_its_files_is_no_result() {
+        let program = STAND_IN.replace("add --quiet", "add --quiet --no-checkout");
+        let message = compare(&program, &[]).expect_err("fails").to_string();
+        assert!(message.contains("git status is not clean"), "{message}");
+    }
 }

@@ -47,6 +47,8 @@ impl Alone {
         thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 eprintln!("interrupted: ending and removing everything");
+                // The main thread will miss what is killed and removed, which is nothing to tell.
+                std::panic::set_hook(Box::new(|_| {}));
                 watcher.end();
                 std::process::exit(128 + signal);
             }

@@ -64,7 +64,7 @@ pub(crate) enum Bench {
         #[command(flatten)]
         grounds: Grounds,
         #[command(flatten)]
-        together: together::Together,
+        together: together::Gathering,
     },
     /// `windrow run -- COMMAND` against `git worktree add`, the command, and `git worktree remove --force`.
     Run {

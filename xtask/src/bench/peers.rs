@@ -38,9 +38,9 @@ enum Finds {
     Listed,
 }
 
-/// Which commits it can start from.
+/// Which commits a tool can start from, or is asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Commits {
+pub(super) enum Commits {
     Any,
     /// Only the tip of the default branch.
     Default,
@@ -88,12 +88,12 @@ static PEERS: [Peer; 4] = [
 ];
 
 /// Returns the tools that are installed and can start where it is asked for, and a line for each other one.
-pub(super) fn installed(at_head: bool) -> (Vec<&'static Peer>, Vec<String>) {
+pub(super) fn installed(asked: Commits) -> (Vec<&'static Peer>, Vec<String>) {
     let (mut there, mut notes) = (Vec::new(), Vec::new());
     for peer in &PEERS {
         if on_path(peer.program).is_none() {
             notes.push(format!("{} left out: `{}` is not on PATH", peer.shown[0], peer.program));
-        } else if peer.commits == Commits::Default && !at_head {
+        } else if peer.commits == Commits::Default && asked == Commits::Any {
             notes.push(format!("{} left out: it starts only from the default branch", peer.shown[0]));
         } else {
             there.push(peer);
@@ -175,6 +175,7 @@ fn listed(list: &str, branch: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::measure::measure;
     use super::*;
 
     #[test]
@@ -203,5 +204,35 @@ mod tests {
     fn programs_are_found_on_the_path() {
         assert!(on_path("sh").is_some());
         assert_eq!(on_path("no-such-program-anywhere"), None);
+    }
+
+    #[test]
+    fn a_tool_is_asked_for_a_worktree_and_given_it_back() {
+        let repo = TestRepo::new();
+        let task = Task::new(&repo, 0).expect("a commit");
+        let git = |create, remove, finds| Peer {
+            program: "git",
+            shown: ["git", "add", "remove"],
+            ready: Some(&["worktree", "prune"]),
+            create,
+            remove,
+            finds,
+            commits: Commits::Any,
+        };
+        let remove = &["worktree", "remove", "{path}"];
+        let peer = git(&["worktree", "add", "-b", "{name}", "../there", "{commit}"], remove, Finds::Listed);
+        let mut lines = Vec::new();
+        peer.once(&repo, 0, &task, &mut |call| {
+            lines.push(
+                call.command().get_args().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>(),
+            );
+            measure(call)
+        })
+        .expect("a worktree");
+        assert_eq!(lines[0][3..], ["git-0", "../there", &task.wanted]);
+        assert_eq!(lines[1][2], repo.root().join("there").to_str().expect("UTF-8"));
+        let silent = git(&["worktree", "add", "--quiet", "../there"], remove, Finds::Printed);
+        let message = silent.once(&repo, 1, &task, &mut measure).expect_err("no path").to_string();
+        assert!(message.contains("git made no worktree for git-1"), "{message}");
     }
 }

@@ -42,7 +42,7 @@ impl Scene {
 }
 
 /// What is in the repository.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Source {
     /// A repository whose HEAD is copied and measured on, instead of a generated one.
     #[arg(long, value_name = "REPOSITORY")]

@@ -32,7 +32,7 @@ impl Space {
 /// How many of `wanted` worktrees there is room for, when two are there and each further one takes `each` bytes.
 pub(super) fn that_fit(wanted: usize, each: u64, available: u64) -> usize {
     // A tenth stays free, and what windrow itself insists on (`pool.min_free`).
-    let room = (available / 10 * 9).saturating_sub(2 << 30);
+    let room = (available / 10 * 9).saturating_sub(1 << 30);
     let further = room.checked_div(each).unwrap_or(u64::MAX);
     wanted.min(usize::try_from(further.saturating_add(2)).unwrap_or(usize::MAX))
 }
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn no_more_are_made_than_fit() {
         assert_eq!(that_fit(30, GIB, 100 * GIB), 30);
-        assert_eq!(that_fit(30, GIB, 20 * GIB), 2 + 15);
+        assert_eq!(that_fit(30, GIB, 20 * GIB), 2 + 17);
         assert_eq!(that_fit(30, GIB, GIB), 2);
         assert_eq!(that_fit(30, 0, GIB), 30);
         assert_eq!(that_fit(1, GIB, GIB), 1);

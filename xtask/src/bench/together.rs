@@ -21,7 +21,7 @@ use crate::Result;
 
 /// How many at once.
 #[derive(Args)]
-pub(crate) struct Together {
+pub(crate) struct Gathering {
     #[command(flatten)]
     pub(super) source: Source,
     /// Claims at once; fewer where the disk cannot hold so many.
@@ -59,7 +59,7 @@ struct Tally {
 /// # Errors
 ///
 /// Fails when a claim does, or a command of git beside them, or when a worktree is not clean.
-pub(super) fn together(ground: &Ground, stage: &Stage, wanted: &Together) -> Result<Comparison> {
+pub(super) fn together(ground: &Ground, stage: &Stage, wanted: &Gathering) -> Result<Comparison> {
     stage.add_remote();
     let settings = settings(&wanted.way)?;
     let names = ["all claims together", "git add"];
