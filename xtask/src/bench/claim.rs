@@ -83,7 +83,10 @@ pub(super) fn claim(stage: &Stage, runs: usize, claiming: &Claiming) -> Result<C
     );
     contenders.retain(|one| one.out.is_none());
     let ratios = ratios(&contenders);
-    let series: Vec<Series> = contenders.into_iter().flat_map(|one| one.rows).collect();
+    // What makes worktrees stands together, and what gives them back.
+    let (mut series, ends): (Vec<Series>, Vec<Series>) =
+        contenders.into_iter().map(|one| one.rows.into()).unzip();
+    series.extend(ends);
     let mut comparison = Comparison::new("claim", stage.files, series, ratios);
     comparison.on = stage.on;
     match calls {

@@ -32,7 +32,7 @@ use report::Report;
 use scene::{Scene, Stage};
 
 /// How long background work between two measurements may take.
-const QUIET_BOUND: Duration = Duration::from_secs(120);
+const QUIET_BOUND: Duration = Duration::from_secs(600);
 
 /// What can be measured.
 #[derive(Subcommand)]

@@ -82,7 +82,7 @@ fn title(svg: &mut String, one: &Comparison, y: f64) {
     let place = if one.on == "here" { String::new() } else { format!(" on {}", one.on) };
     let _ = writeln!(
         svg,
-        "<text x=\"8\" y=\"{:.1}\" font-weight=\"bold\">{}{place}: {} files, median wall time</text>",
+        "<text x=\"8\" y=\"{:.1}\" font-weight=\"bold\">{}{place}: {} files, median wall time, logarithmic scale</text>",
         y + 26.0,
         escaped(one.bench),
         one.files
