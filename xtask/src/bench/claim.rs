@@ -237,7 +237,8 @@ impl Task {
 ///
 /// Fails when it has anything to say.
 pub(super) fn is_clean(repo: &TestRepo, place: &Path) -> Result {
-    let status = repo.git_in(place, ["status", "--porcelain", "--ignored"]);
+    let status = repo.git_invocation(place).args(["status", "--porcelain", "--ignored"]);
+    let status = status.bound(LONG).run().assert_success().text();
     if status.is_empty() { Ok(()) } else { Err(format!("git status is not clean:\n{status}").into()) }
 }
 
