@@ -1,5 +1,6 @@
 //! Where to measure: the directory that was named, or images of other file systems.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -39,6 +40,20 @@ impl Place {
     }
 }
 
+impl Place {
+    fn prepare<'a>(self, bytes: u64, directory: &Path, alone: Option<&'a Alone>) -> Option<Ground<'a>> {
+        match (self.kind(), alone) {
+            (None, None) => Some(Ground::here(directory)),
+            (None, Some(alone)) => Some(Ground::here(alone.directory())),
+            (Some(kind), Some(alone)) => Ground::image(kind, bytes, alone),
+            (Some(kind), None) => {
+                skipped(&format!("measurements on {}", kind.name()));
+                None
+            }
+        }
+    }
+}
+
 impl Grounds {
     /// Each place once, in the order in which it was named first.
     fn places(&self) -> Vec<Place> {
@@ -56,29 +71,32 @@ impl Grounds {
 }
 
 /// A file system that is there for a measurement; dropping it ends what is left on it and removes its image.
-pub(super) struct Ground {
+pub(super) struct Ground<'a> {
     /// `here`, or that of the image.
     pub(super) name: &'static str,
     path: PathBuf,
-    /// The directory that the image lies in.
-    host: Option<PathBuf>,
-    alone: Option<Alone>,
-    image: Option<Mounted>,
+    image: Option<Image<'a>>,
 }
 
-impl Ground {
-    /// The directory itself.
-    fn here(directory: &Path, alone: Option<Alone>) -> Self {
-        Self { name: "here", path: directory.to_owned(), host: None, alone, image: None }
+struct Image<'a> {
+    /// Where its room is taken.
+    host: &'a Path,
+    alone: Option<&'a Alone>,
+    /// Unmounts it in the end.
+    _mounted: Mounted,
+}
+
+impl<'a> Ground<'a> {
+    fn here(directory: &Path) -> Self {
+        Self { name: "here", path: directory.to_owned(), image: None }
     }
 
-    fn image(kind: FileSystem, bytes: u64, directory: &Path, alone: &Alone) -> Option<Self> {
+    fn image(kind: FileSystem, bytes: u64, alone: &'a Alone) -> Option<Self> {
         let root = root_only("images of file systems")?;
-        let image = loop_fs_in(root, kind, bytes, directory)?;
-        let path = image.path().to_owned();
-        alone.doom(path.parent().unwrap_or(&path));
-        let (host, alone) = (Some(directory.to_owned()), Some(alone.clone()));
-        Some(Self { name: kind.name(), path, host, alone, image: Some(image) })
+        let mounted = loop_fs_in(root, kind, bytes, alone.directory())?;
+        let path = mounted.path().to_owned();
+        let image = Image { host: alone.directory(), alone: Some(alone), _mounted: mounted };
+        Some(Self { name: kind.name(), path, image: Some(image) })
     }
 
     /// Where to put things.
@@ -88,53 +106,53 @@ impl Ground {
 
     /// Where the image takes room, if it is one: the image itself may promise more than there is.
     pub(super) fn host(&self) -> Option<&Path> {
-        self.host.as_deref()
-    }
-
-    /// Has a directory removed if we are interrupted and can do so.
-    pub(super) fn doom(&self, path: &Path) {
-        if let Some(alone) = &self.alone {
-            alone.doom(path);
-        }
+        self.image.as_ref().map(|image| image.host)
     }
 }
 
-impl Drop for Ground {
+impl Drop for Ground<'_> {
     fn drop(&mut self) {
-        if let (Some(alone), Some(_)) = (&self.alone, &self.image) {
+        if let Some(alone) = self.image.as_ref().and_then(|image| image.alone) {
             alone.kill_others();
         }
     }
 }
 
-/// Measures on each of the file systems, one after the other. What needs root is skipped loudly without it.
+/// What was measured, and what went wrong with the rest.
+#[derive(Debug)]
+pub(super) struct Measured<T> {
+    pub(super) results: Vec<T>,
+    pub(super) failures: Vec<String>,
+}
+
+/// Measures on each of the file systems, one after the other, also after a failure: what was measured is not lost. What needs root
+/// is skipped loudly without it.
 ///
 /// # Errors
 ///
-/// Fails when a measurement does, or when there was nothing to measure on.
-pub(super) fn on_each(
+/// Fails when there was nothing to measure on.
+pub(super) fn on_each<T>(
     grounds: &Grounds,
     directory: &Path,
-    mut measure: impl FnMut(&Ground) -> Result,
-) -> Result {
+    mut measure: impl FnMut(&Ground) -> Result<T>,
+) -> Result<Measured<T>> {
     let places = grounds.places();
     let images = places.iter().any(|place| place.kind().is_some());
-    let alone = if images { Alone::begin("images of file systems")? } else { None };
-    let mut measured = 0;
+    let alone = if images { Alone::begin("images of file systems", directory)? } else { None };
+    let mut measured = Measured { results: Vec::new(), failures: Vec::new() };
     for place in places {
-        let ground = match (place.kind(), &alone) {
-            (None, _) => Some(Ground::here(directory, alone.clone())),
-            (Some(kind), Some(alone)) => Ground::image(kind, grounds.image_size, directory, alone),
-            (Some(kind), None) => {
-                skipped(&format!("measurements on {}", kind.name()));
-                None
-            }
-        };
-        let Some(ground) = ground else { continue };
-        measure(&ground)?;
-        measured += 1;
+        let Some(ground) = place.prepare(grounds.image_size, directory, alone.as_ref()) else { continue };
+        // The tools of the tests panic instead of returning an error.
+        match catch_unwind(AssertUnwindSafe(|| measure(&ground))) {
+            Ok(Ok(result)) => measured.results.push(result),
+            Ok(Err(error)) => measured.failures.push(format!("on {}: {error}", ground.name)),
+            Err(_) => measured.failures.push(format!("on {}: it panicked, see above", ground.name)),
+        }
     }
-    if measured == 0 { Err("there was nothing to measure on".into()) } else { Ok(()) }
+    if measured.results.is_empty() && measured.failures.is_empty() {
+        return Err("there was nothing to measure on".into());
+    }
+    Ok(measured)
 }
 
 /// Reads a size: a number with `MiB` or `GiB`.
@@ -168,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_measured_is_not_lost_with_a_failure() {
+        let here = Grounds { on: vec![Place::Here], image_size: 1 };
+        let measured =
+            |result: fn() -> Result<u8>| on_each(&here, Path::new("/"), |_| result()).expect("a place");
+        assert_eq!(measured(|| Ok(7)).results, [7]);
+        assert_eq!(measured(|| Err("no".into())).failures, ["on here: no"]);
+        assert_eq!(measured(|| panic!("on purpose")).failures, ["on here: it panicked, see above"]);
+    }
+
+    #[test]
     fn a_ground_holds_a_repository_and_is_gone_afterwards() {
         let Some(root) = root_only("images of file systems") else { return };
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -176,8 +204,8 @@ mod tests {
             let Some(()) = windrow_testkit::own_mounts(root) else { return };
             let image = loop_fs_in(root, FileSystem::Ext4, 64 << 20, &place).expect("ext4 is everywhere");
             let path = image.path().to_owned();
-            let ground =
-                Ground { name: "ext4", path, host: Some(place.clone()), alone: None, image: Some(image) };
+            let image = Image { host: &place, alone: None, _mounted: image };
+            let ground = Ground { name: "ext4", path, image: Some(image) };
             drop(windrow_testkit::TestRepo::builder().inside(ground.path()).build());
             drop(ground);
             assert_eq!(std::fs::read_dir(&place).expect("it is there").count(), 0);

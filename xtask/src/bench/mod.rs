@@ -27,7 +27,7 @@ use windrow_testkit::{Binary, TestRepo, processes_under};
 
 use crate::{Result, ci};
 use figures::Comparison;
-use ground::{Ground, Grounds, on_each};
+use ground::{Ground, Grounds, Measured, on_each};
 use report::Report;
 use scene::{Scene, Stage};
 
@@ -120,7 +120,10 @@ pub(crate) struct Runs {
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
     let scene = bench.scene();
     let binary = scene.binary.clone().map_or_else(|| build(root), Ok)?;
-    let reports = bench.reports(&Binary(binary.canonicalize()?))?;
+    let Measured { results: reports, failures } = bench.reports(&Binary(binary.canonicalize()?))?;
+    if reports.is_empty() {
+        return Err(failures.join("\n").into());
+    }
     if let Some(file) = &scene.plot {
         let comparisons: Vec<&Comparison> = reports.iter().filter_map(Report::comparison).collect();
         if comparisons.is_empty() {
@@ -134,7 +137,7 @@ pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
         let shown: Vec<String> = reports.iter().map(ToString::to_string).collect();
         println!("{}", shown.join("\n\n"));
     }
-    Ok(())
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }
 
 impl Bench {
@@ -158,7 +161,7 @@ impl Bench {
     }
 
     /// One report for each file system that is measured on.
-    fn reports(&self, binary: &Binary) -> Result<Vec<Report>> {
+    fn reports(&self, binary: &Binary) -> Result<Measured<Report>> {
         let (scene, files) = (self.scene(), self.files());
         let repo = || scene.generate(binary, files);
         let report = match self {
@@ -185,20 +188,15 @@ impl Bench {
                 memory::memory(&stage, stage.files, memory)?
             }
         };
-        Ok(vec![report])
+        Ok(Measured { results: vec![report], failures: Vec::new() })
     }
 
     fn on_grounds(
         &self,
         grounds: &Grounds,
         mut measure: impl FnMut(&Ground) -> Result<Comparison>,
-    ) -> Result<Vec<Report>> {
-        let mut reports = Vec::new();
-        on_each(grounds, &self.scene().directory(), |ground| {
-            reports.push(Report::Comparison(measure(ground)?));
-            Ok(())
-        })?;
-        Ok(reports)
+    ) -> Result<Measured<Report>> {
+        on_each(grounds, &self.scene().directory(), |ground| Ok(Report::Comparison(measure(ground)?)))
     }
 }
 

@@ -67,7 +67,6 @@ impl Stage {
         let mut stage = Self::generate(ground.path(), binary, files, source);
         stage.on = ground.name;
         stage.is_image = ground.host().is_some();
-        ground.doom(stage.root());
         stage.fill(source)
     }
 
