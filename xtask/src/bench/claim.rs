@@ -324,13 +324,13 @@ esac
     #[test]
     fn every_side_is_measured_in_every_round() {
         let comparison =
-            compare(STAND_IN, &["--way", "warm,fresh", "--way", "strategy=checkout"]).expect("runs");
+            compare(STAND_IN, &["--way", "warm,fresh,template", "--way", "strategy=checkout"]).expect("runs");
         let document = comparison.json();
         let rows = document["rows"].as_array().expect("rows");
         let ours: Vec<_> =
             rows.iter().filter_map(|row| row["name"].as_str()?.strip_prefix("windrow acquire ")).collect();
-        assert_eq!(ours, ["(warm)", "(fresh)", "(checkout)"]);
-        assert!(rows.len() >= 8 && rows.iter().all(|row| row["runs"] == 2), "{document}");
+        assert_eq!(ours, ["(warm)", "(fresh)", "(template)", "(checkout)"]);
+        assert!(rows.len() >= 10 && rows.iter().all(|row| row["runs"] == 2), "{document}");
         let ratio = &document["ratios_of_medians"][1];
         assert_eq!((&ratio["of"], &ratio["to"]), (&"git remove".into(), &"windrow release (warm)".into()));
     }
