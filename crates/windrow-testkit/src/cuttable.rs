@@ -13,12 +13,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::ioctl::{Setter, ioctl, opcode};
-use rustix::mount::{MountPropagationFlags, mount_change};
-use rustix::thread::UnshareFlags;
 
 use crate::leftovers::kill_under;
 use crate::poll::poll_quietly;
-use crate::privileged::{Prepared, call, cannot_mount, make_file_system, prepare};
+use crate::privileged::{Prepared, call, cannot_mount, make_file_system, own_mounts, prepare};
 use crate::{FileSystem, Root, skipped};
 
 /// Small, but not below what mkfs.xfs accepts.
@@ -65,11 +63,8 @@ impl Cuttable {
     ///
     /// Panics when anything else fails.
     #[track_caller]
-    pub fn new(_root: Root, kind: FileSystem) -> Option<Self> {
-        if let Err(error) = own_mounts() {
-            skipped(&format!("needs a mount namespace: {error}"));
-            return None;
-        }
+    pub fn new(root: Root, kind: FileSystem) -> Option<Self> {
+        own_mounts(root)?;
         let Prepared { path, holder } = prepare();
         let mut cuttable = Self { path, kind, mounted: Vec::new(), patient: false, holder };
         let (image, outer) = (cuttable.outer_image(), cuttable.outer());
@@ -193,13 +188,6 @@ impl Drop for Cuttable {
         kill_under(&self.path);
         self.unmount();
     }
-}
-
-/// Lets nobody else see our mounts: whoever copied them into a namespace of his own would keep them in use.
-fn own_mounts() -> rustix::io::Result<()> {
-    #[expect(deprecated, reason = "only mounts are unshared, no descriptors; the replacement is unsafe")]
-    rustix::thread::unshare(UnshareFlags::NEWNS)?;
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
 }
 
 #[track_caller]

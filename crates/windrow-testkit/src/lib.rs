@@ -56,7 +56,9 @@ pub use load::Beside;
 pub use outcome::Outcome;
 pub use poll::{poll_for, poll_until};
 #[cfg(target_os = "linux")]
-pub use privileged::{FileSystem, Mounted, Root, loop_fs, pid_namespace, root_only, small_tmpfs};
+pub use privileged::{
+    FileSystem, Mounted, Root, loop_fs, loop_fs_in, own_mounts, pid_namespace, root_only, small_tmpfs,
+};
 pub use repo::{Binary, TestRepo};
 pub use running::Running;
 pub use snapshot::{Entry, EntryKind, Include, TreeSnapshot, assert_same};

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::thread::UnshareFlags;
+
 use crate::poll::poll_quietly;
 use crate::{Invocation, skipped};
 
@@ -90,11 +93,41 @@ impl Drop for Mounted {
 /// Panics when anything else fails.
 #[track_caller]
 pub fn loop_fs(root: Root, kind: FileSystem, bytes: u64) -> Option<Mounted> {
-    let mounted = prepare();
-    let image = mounted.holder.path().join("image");
+    loop_fs_in(root, kind, bytes, &std::env::temp_dir())
+}
+
+/// Like [`loop_fs`], with the image and the mount point below `parent`. The image has no name any more once it is mounted, so
+/// its room is free again with the last user of the mount, whatever becomes of us.
+///
+/// # Panics
+///
+/// Panics when anything fails but what [`loop_fs`] skips.
+#[track_caller]
+pub fn loop_fs_in(root: Root, kind: FileSystem, bytes: u64, parent: &Path) -> Option<Mounted> {
+    let place = prepare_in(parent);
+    let image = place.holder.path().join("image");
     File::create(&image).and_then(|file| file.set_len(bytes)).expect("a sparse file can be made");
     make_file_system(kind, &image)?;
-    mount(root, mounted, &["-t", kind.name(), "-o", "loop"], &image, kind.name())
+    let mounted = mount(root, place, &["-t", kind.name(), "-o", "loop"], &image, kind.name())?;
+    fs::remove_file(&image).expect("our own file can be removed");
+    Some(mounted)
+}
+
+/// Lets nobody see the mounts that the calling thread makes from now on but itself and what it starts, so that they are gone
+/// with the last of these; says loudly that the test is skipped where that is forbidden.
+pub fn own_mounts(_root: Root) -> Option<()> {
+    let hidden = unshare_mounts();
+    if let Err(error) = &hidden {
+        skipped(&format!("needs a mount namespace: {error}"));
+    }
+    hidden.ok()
+}
+
+/// Whoever copied our mounts into a namespace of his own would keep them in use.
+fn unshare_mounts() -> rustix::io::Result<()> {
+    #[expect(deprecated, reason = "only mounts are unshared, no descriptors; the replacement is unsafe")]
+    rustix::thread::unshare(UnshareFlags::NEWNS)?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
 }
 
 /// Makes a file system in an image; says loudly that the test is skipped when the tool is not installed.
@@ -130,7 +163,11 @@ pub fn pid_namespace(_root: Root, invocation: Invocation) -> Invocation {
 
 /// A mount point that nothing is mounted on yet.
 pub(crate) fn prepare() -> Prepared {
-    let holder = tempfile::Builder::new().prefix("windrow-mount-").tempdir();
+    prepare_in(&std::env::temp_dir())
+}
+
+fn prepare_in(parent: &Path) -> Prepared {
+    let holder = tempfile::Builder::new().prefix("windrow-mount-").tempdir_in(parent);
     let holder = holder.expect("a temporary directory can be made");
     let path = holder.path().join("mnt");
     fs::create_dir(&path).expect("a directory can be made");
@@ -206,6 +243,7 @@ mod tests {
             let path = mounted.path().to_owned();
             assert_eq!(kind_of_mount(&path), kind.name());
             drop(TestRepo::builder().inside(&path).build());
+            assert!(!path.with_file_name("image").exists());
             drop(mounted);
             assert!(!path.exists());
         }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Args;
 use windrow_testkit::{Invocation, TestRepo, poll_for, poll_until};
 
-use super::figures::Report;
 use super::memory::rss_anon;
+use super::report::Report;
 use super::wait_until_quiet;
 use crate::Result;
 

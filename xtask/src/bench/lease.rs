@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use windrow_testkit::{Include, Invocation, TestRepo, TreeSnapshot};
 
-use super::figures::{Comparison, Report, Series};
+use super::figures::{Comparison, Series};
 use super::measure::{Cost, measure};
+use super::report::Report;
 use super::wait_until_quiet;
 use crate::Result;
 
@@ -31,7 +32,7 @@ pub(super) fn lease(repo: &TestRepo, files: usize, runs: usize) -> Result<Report
     }
     let ratios =
         vec![("git add", "windrow acquire"), ("git remove", "windrow release"), ("git both", "windrow both")];
-    Ok(Report::Comparison(Comparison { bench: "lease", files, series: series.into(), ratios }))
+    Ok(Report::Comparison(Comparison::new("lease", files, series, ratios)))
 }
 
 /// Compares `windrow run` with the three commands it stands for.
@@ -51,7 +52,7 @@ pub(super) fn run(repo: &TestRepo, files: usize, runs: usize, command: &[String]
         })?;
     }
     let ratios = vec![("git and command", "windrow run")];
-    Ok(Report::Comparison(Comparison { bench: "run", files, series: series.into(), ratios }))
+    Ok(Report::Comparison(Comparison::new("run", files, series, ratios)))
 }
 
 /// Measures both sides, in the other order in every second round.

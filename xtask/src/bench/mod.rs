@@ -1,13 +1,24 @@
 //! Measurements of the release build against plain git, on generated repositories.
 
+mod calls;
 mod claim;
 mod figures;
+mod ground;
+mod interrupt;
 mod keeper;
 mod lease;
 mod measure;
 mod memory;
+mod peers;
+mod plot;
 mod reconcile;
+mod report;
+mod scene;
+mod space;
+mod together;
+mod way;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,9 +26,13 @@ use clap::{Args, Subcommand};
 use windrow_testkit::{Binary, TestRepo, processes_under};
 
 use crate::{Result, ci};
+use figures::Comparison;
+use ground::{Ground, Grounds, Measured, on_each};
+use report::Report;
+use scene::{Scene, Stage};
 
 /// How long background work between two measurements may take.
-const QUIET_BOUND: Duration = Duration::from_secs(120);
+const QUIET_BOUND: Duration = Duration::from_secs(600);
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -29,14 +44,27 @@ pub(crate) enum Bench {
         #[command(flatten)]
         runs: Runs,
     },
-    /// `windrow acquire` of a ready worktree, and its release, against `git worktree add` and `remove --force`.
+    /// `windrow acquire` of a ready worktree or in other ways, and its release, against `git worktree add` and `remove --force`,
+    /// and against other tools on PATH.
     Claim {
         #[command(flatten)]
         scene: Scene,
         #[command(flatten)]
+        grounds: Grounds,
+        #[command(flatten)]
         runs: Runs,
         #[command(flatten)]
         claim: claim::Claiming,
+    },
+    /// Many `windrow acquire` at once from a pool of as many ready worktrees, beside plain git, against one `git worktree add`; and
+    /// what so many take of the disk.
+    Together {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        grounds: Grounds,
+        #[command(flatten)]
+        together: together::Gathering,
     },
     /// `windrow run -- COMMAND` against `git worktree add`, the command, and `git worktree remove --force`.
     Run {
@@ -71,24 +99,9 @@ pub(crate) enum Bench {
     Memory {
         #[command(flatten)]
         scene: Scene,
+        #[command(flatten)]
+        memory: memory::Remembering,
     },
-}
-
-/// The repository to measure on.
-#[derive(Args)]
-pub(crate) struct Scene {
-    /// Files of the generated repository [default: 5000; reconcile: 1000; memory: 80000].
-    #[arg(long)]
-    files: Option<usize>,
-    /// Where to put it; the system's temporary directory if absent.
-    #[arg(long = "in", value_name = "DIRECTORY")]
-    inside: Option<PathBuf>,
-    /// The program to measure; built from this workspace if absent.
-    #[arg(long)]
-    binary: Option<PathBuf>,
-    /// Prints one JSON document.
-    #[arg(long)]
-    json: bool,
 }
 
 /// How often to measure.
@@ -105,39 +118,86 @@ pub(crate) struct Runs {
 ///
 /// Fails when the build or a measured program does.
 pub(crate) fn run(root: &Path, bench: &Bench) -> Result {
-    let (Bench::Lease { scene, .. }
-    | Bench::Claim { scene, .. }
-    | Bench::Run { scene, .. }
-    | Bench::Keeper { scene, .. }
-    | Bench::Reconcile { scene, .. }
-    | Bench::Memory { scene }) = bench;
+    let scene = bench.scene();
     let binary = scene.binary.clone().map_or_else(|| build(root), Ok)?;
-    let files = scene.files.unwrap_or(match bench {
-        Bench::Memory { .. } => 80_000,
-        Bench::Reconcile { .. } => 1_000,
-        _ => 5_000,
-    });
-    let mut builder = TestRepo::builder().binary(Binary(binary.canonicalize()?)).files(files);
-    if let Some(parent) = &scene.inside {
-        builder = builder.inside(parent);
+    let Measured { results: reports, failures } = bench.reports(&Binary(binary.canonicalize()?))?;
+    if reports.is_empty() {
+        return Err(failures.join("\n").into());
     }
-    let repo = builder.build();
-    let report = match bench {
-        Bench::Lease { runs, .. } => lease::lease(&repo, files, runs.runs)?,
-        Bench::Claim { runs, claim, .. } => claim::claim(&repo, files, runs.runs, claim)?,
-        Bench::Run { runs, command, .. } => lease::run(&repo, files, runs.runs, command)?,
-        Bench::Keeper { runs, keeping, .. } => keeper::keeper(&repo, files, runs.runs, keeping)?,
-        Bench::Reconcile { runs, worktrees, .. } => {
-            reconcile::reconcile(&repo, files, *worktrees, runs.runs)?
+    if let Some(file) = &scene.plot {
+        let comparisons: Vec<&Comparison> = reports.iter().filter_map(Report::comparison).collect();
+        if comparisons.is_empty() {
+            return Err("this measurement has no medians to draw".into());
         }
-        Bench::Memory { .. } => memory::memory(&repo, files)?,
-    };
-    if scene.json {
-        println!("{:#}", report.json())
-    } else {
-        println!("{report}")
+        fs::write(file, plot::svg(&comparisons))?;
     }
-    Ok(())
+    if scene.json {
+        println!("{:#}", report::document(&reports));
+    } else {
+        let shown: Vec<String> = reports.iter().map(ToString::to_string).collect();
+        println!("{}", shown.join("\n\n"));
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+impl Bench {
+    fn scene(&self) -> &Scene {
+        let (Self::Lease { scene, .. }
+        | Self::Claim { scene, .. }
+        | Self::Together { scene, .. }
+        | Self::Run { scene, .. }
+        | Self::Keeper { scene, .. }
+        | Self::Reconcile { scene, .. }
+        | Self::Memory { scene, .. }) = self;
+        scene
+    }
+
+    fn files(&self) -> usize {
+        self.scene().files.unwrap_or(match self {
+            Self::Memory { .. } => 80_000,
+            Self::Reconcile { .. } => 1_000,
+            _ => 5_000,
+        })
+    }
+
+    /// One report for each file system that is measured on.
+    fn reports(&self, binary: &Binary) -> Result<Measured<Report>> {
+        let (scene, files) = (self.scene(), self.files());
+        let repo = || scene.generate(binary, files);
+        let report = match self {
+            Self::Claim { grounds, runs, claim, .. } => {
+                return self.on_grounds(grounds, |ground| {
+                    let stage = Stage::build(ground, binary, files, &claim.source)?;
+                    claim::claim(&stage, runs.runs, claim)
+                });
+            }
+            Self::Together { grounds, together, .. } => {
+                return self.on_grounds(grounds, |ground| {
+                    let stage = Stage::build(ground, binary, files, &together.source)?;
+                    together::together(ground, &stage, together)
+                });
+            }
+            Self::Lease { runs, .. } => lease::lease(&repo(), files, runs.runs)?,
+            Self::Run { runs, command, .. } => lease::run(&repo(), files, runs.runs, command)?,
+            Self::Keeper { runs, keeping, .. } => keeper::keeper(&repo(), files, runs.runs, keeping)?,
+            Self::Reconcile { runs, worktrees, .. } => {
+                reconcile::reconcile(&repo(), files, *worktrees, runs.runs)?
+            }
+            Self::Memory { memory, .. } => {
+                let stage = Stage::here(&scene.directory(), binary, files, &memory.source)?;
+                memory::memory(&stage, stage.files, memory)?
+            }
+        };
+        Ok(Measured { results: vec![report], failures: Vec::new() })
+    }
+
+    fn on_grounds(
+        &self,
+        grounds: &Grounds,
+        mut measure: impl FnMut(&Ground) -> Result<Comparison>,
+    ) -> Result<Measured<Report>> {
+        on_each(grounds, &self.scene().directory(), |ground| Ok(Report::Comparison(measure(ground)?)))
+    }
 }
 
 /// Builds the release binary and returns its path.

@@ -5,8 +5,9 @@ use std::thread;
 
 use windrow_testkit::TestRepo;
 
-use super::figures::{Comparison, Report, Series};
+use super::figures::{Comparison, Series};
 use super::measure::measure;
+use super::report::Report;
 use super::wait_until_quiet;
 use crate::Result;
 
@@ -37,7 +38,7 @@ pub(super) fn reconcile(repo: &TestRepo, files: usize, worktrees: usize, runs: u
     check(repo, worktrees)?;
     let git = "git worktree list";
     let ratios = vec![("windrow reconcile --dry-run", git), ("windrow reconcile", git)];
-    Ok(Report::Comparison(Comparison { bench: "reconcile", files, series: series.into(), ratios }))
+    Ok(Report::Comparison(Comparison::new("reconcile", files, series, ratios)))
 }
 
 fn fill(repo: &TestRepo, worktrees: usize) {
