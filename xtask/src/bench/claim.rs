@@ -176,7 +176,7 @@ fn lease(stage: &Stage, way: &Way, round: usize, task: &Task, run: Run) -> Resul
     let name = format!("bench-{way}-{round}");
     way.prepare(stage);
     wait_until_quiet(stage);
-    let settings = way.words(stage);
+    let settings = way.words();
     let mut acquire = stage.windrow(["acquire", "--name", &name, "--json"]).args(&settings);
     if task.held != task.wanted {
         acquire = acquire.args(["--base", &task.wanted]);

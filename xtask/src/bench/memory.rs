@@ -56,7 +56,7 @@ pub(super) fn memory(repo: &TestRepo, files: usize, wanted: &Remembering) -> Res
 
 /// Everything seen during one `windrow acquire`, in bytes.
 fn watch(repo: &TestRepo, way: &Way) -> Vec<u64> {
-    let acquire = repo.windrow(["acquire", "--name", "bench-memory", "--json"]).args(way.words(repo));
+    let acquire = repo.windrow(["acquire", "--name", "bench-memory", "--json"]).args(way.words());
     let mut running = acquire.bound(super::way::LONG).spawn();
     let status = format!("/proc/{}/status", running.pid());
     let mut seen = Vec::new();

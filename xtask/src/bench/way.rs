@@ -27,7 +27,7 @@ pub(super) enum Way {
 
 impl Way {
     /// The settings of a call, as arguments.
-    pub(super) fn words(&self, repo: &TestRepo) -> Vec<String> {
+    pub(super) fn words(&self) -> Vec<String> {
         let mut settings = Vec::new();
         if *self != Self::Warm {
             settings.push("pool.warm=0".to_owned());
@@ -35,8 +35,7 @@ impl Way {
         match self {
             Self::Warm => {}
             // A template that another way left would make it something else.
-            Self::Fresh if knows(repo, "pool.templates") => settings.push("pool.templates=0".to_owned()),
-            Self::Fresh => {}
+            Self::Fresh => settings.push("pool.templates=0".to_owned()),
             Self::Template => settings.push("pool.templates=1".to_owned()),
             Self::Strategy(name) => {
                 settings.extend(self.needs_template().then(|| "pool.templates=1".to_owned()));
@@ -55,7 +54,7 @@ impl Way {
         let run = |call: Invocation| call.bound(LONG).run().assert_success();
         run(repo.windrow(ready));
         if self.needs_template() {
-            run(repo.windrow(["pool", "template", "--wait"]).args(self.words(repo)));
+            run(repo.windrow(["pool", "template"]).args(self.words()));
         }
     }
 
@@ -66,11 +65,6 @@ impl Way {
             Self::Strategy(name) => FROM_TEMPLATE.contains(&name.as_str()),
         }
     }
-}
-
-/// Tells whether the measured program has such a setting.
-fn knows(repo: &TestRepo, key: &str) -> bool {
-    repo.windrow(["config", key]).run().code == 0
 }
 
 impl FromStr for Way {
@@ -102,8 +96,6 @@ impl fmt::Display for Way {
 
 #[cfg(test)]
 mod tests {
-    use windrow_testkit::Binary;
-
     use super::*;
 
     #[test]
@@ -117,19 +109,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_go_with_the_way_and_with_what_the_program_knows() {
-        let words = |program: &str, way: &str| {
-            let repo = TestRepo::with_binary(Binary(program.into()));
-            way.parse::<Way>().expect("a way").words(&repo).join(" ")
-        };
-        assert_eq!(words("true", "warm"), "");
-        assert_eq!(words("true", "fresh"), "--config pool.warm=0 --config pool.templates=0");
-        assert_eq!(words("false", "fresh"), "--config pool.warm=0");
-        assert_eq!(words("true", "template"), "--config pool.warm=0 --config pool.templates=1");
-        assert_eq!(
-            words("true", "strategy=checkout"),
-            "--config pool.warm=0 --config pool.strategy=checkout"
-        );
-        assert!(words("true", "strategy=copy").contains("pool.templates=1"));
+    fn settings_go_with_the_way() {
+        let words = |way: &str| way.parse::<Way>().expect("a way").words().join(" ");
+        assert_eq!(words("warm"), "");
+        assert_eq!(words("fresh"), "--config pool.warm=0 --config pool.templates=0");
+        assert_eq!(words("template"), "--config pool.warm=0 --config pool.templates=1");
+        assert_eq!(words("strategy=checkout"), "--config pool.warm=0 --config pool.strategy=checkout");
+        assert!(words("strategy=copy").contains("pool.templates=1"));
     }
 }

@@ -59,6 +59,9 @@ pub fn templates(pool: &Pool) -> Vec<Template> {
 
 /// The template that a worktree is best made from: one of the same commit, else the newest.
 pub(super) fn nearest(pool: &Pool, record: &WorktreeRecord) -> Option<Template> {
+    if pool.settings().pool.templates == 0 {
+        return None;
+    }
     let mut found = templates(pool);
     found.retain(|template| template.root.parent() == record.path.parent());
     if found.is_empty() {
