@@ -107,6 +107,8 @@ pub enum RecoveryAction {
     Release,
     /// Finish what was begun.
     RollForward,
+    /// Throw away a worktree that was held ready for longer than it is to be.
+    Discard,
 }
 
 /// Decides what recovery does with a worktree that no live operation works on.
@@ -121,6 +123,7 @@ pub fn recovery_action(
         WorktreeState::Leased => RecoveryAction::Examine,
         WorktreeState::Releasing | WorktreeState::Removing => RecoveryAction::RollForward,
         WorktreeState::Kept if keep_until.is_some_and(|end| end <= now) => RecoveryAction::Release,
+        WorktreeState::Idle if keep_until.is_some_and(|end| end <= now) => RecoveryAction::Discard,
         WorktreeState::Kept | WorktreeState::Idle | WorktreeState::Quarantined | WorktreeState::Gone => {
             RecoveryAction::Leave
         }
@@ -226,6 +229,9 @@ mod tests {
             assert_eq!(recovery_action(state, None, NOW), RecoveryAction::Leave);
         }
         assert_eq!(recovery_action(W::Kept, Some(NOW), NOW), RecoveryAction::Release);
+        assert_eq!(recovery_action(W::Idle, Some(NOW), NOW), RecoveryAction::Discard);
+        let later = NOW + jiff::SignedDuration::from_secs(1);
+        assert_eq!(recovery_action(W::Idle, Some(later), NOW), RecoveryAction::Leave);
         assert_eq!(recovery_action(W::Creating, None, NOW), RecoveryAction::RollBack);
         assert_eq!(recovery_action(W::Removing, None, NOW), RecoveryAction::RollForward);
     }

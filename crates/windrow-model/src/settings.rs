@@ -72,6 +72,8 @@ pub struct PoolSettings {
     pub strategy: StrategyChoice,
     /// How many templates are kept; 1.
     pub templates: u32,
+    /// How long a worktree is held ready while the pool is not filled anew; 7 d, zero is for ever.
+    pub idle: Duration,
 }
 
 impl Default for PoolSettings {
@@ -86,6 +88,7 @@ impl Default for PoolSettings {
             warm: 0,
             strategy: StrategyChoice::Auto,
             templates: 1,
+            idle: Duration::from_secs(7 * 86_400),
         }
     }
 }

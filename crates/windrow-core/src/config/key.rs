@@ -213,6 +213,14 @@ static KEYS: &[KeyDoc] = &[
          `windrow pool template`, for the disk of one whole checkout.",
     ),
     row(
+        "pool.idle",
+        Kind::Duration,
+        "\"7d\"",
+        |settings| Field::Duration(&mut settings.pool.idle),
+        "How long a worktree is held ready when no other is handed out or given back meanwhile; then it is thrown away. Zero holds \
+         them for ever.",
+    ),
+    row(
         "branch.template",
         Kind::BranchTemplate,
         "\"windrow/{name}\"",

@@ -138,6 +138,7 @@ fn make_new<'p>(
     finish: Finish<'_>,
 ) -> Result<Lease<'p>, AcquireError> {
     let mut invented = 0;
+    let mut gave_way = false;
     loop {
         let claimed = line::wait_for_place(pool, store, request.waiting, observer, |tx| {
             claim::claim(pool, tx, request, &plan)
@@ -146,10 +147,18 @@ fn make_new<'p>(
         invented += 1;
         match build(pool, store, claimed, plan.wanted, observer, finish) {
             Err(error) if request.name.is_none() && invented < NAMES && is_name_taken(&plan, &error) => {}
+            Err(CreateError::Space { .. }) if !gave_way && gives_way(pool, observer) => gave_way = true,
             Err(source) => return Err(AcquireError::Create { name, source: Box::new(source) }),
             Ok(lease) => return Ok(lease),
         }
     }
+}
+
+/// Makes room by what can be made again; what goes wrong with that is no reason to fail otherwise than for want of room.
+fn gives_way(pool: &Pool, observer: &mut dyn Observer) -> bool {
+    warm::give_way(pool, observer)
+        .inspect_err(|error| tracing::warn!(%error, "what is held ready stays although the disk is short"))
+        .unwrap_or(false)
 }
 
 /// Another name may do: something of a former worktree or of somebody else's has this one.

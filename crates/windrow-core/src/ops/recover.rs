@@ -19,12 +19,13 @@ use super::{
     identity::{self, Identity},
     leftovers,
     liveness::{self, Standing},
-    observer::Observer,
+    observer::{Observer, Unobserved},
     outcome::WorktreeFate,
-    pool::Pool,
+    pool::{Pool, WorktreeLock},
     reconcile, ref_locks,
     request::{AcquireRequest, WorkPolicy},
     rescues, session, suspension, sweep,
+    warm::{self, Removal},
 };
 use crate::{
     process,
@@ -168,12 +169,26 @@ fn recover_one(
             lock.0.remove()?;
             return Ok(Some(format!("undid the unfinished worktree `{name}`")));
         }
+        RecoveryAction::Discard => return discard(pool, store, record, lock),
         RecoveryAction::Release | RecoveryAction::RollForward => end(pool, store, record)?,
     };
     if matches!(notice.1, WorktreeFate::Removed | WorktreeFate::Vanished) {
         lock.0.remove()?;
     }
     Ok(Some(notice.0))
+}
+
+/// Throws away what was held ready and nobody wanted; what somebody wrote into it is saved.
+fn discard(
+    pool: &Pool,
+    store: &mut LocalStore,
+    record: WorktreeRecord,
+    lock: WorktreeLock,
+) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    match warm::remove_locked(pool, store, record, lock, &mut Unobserved)? {
+        Removal::Ended(notice) => Ok(Some(notice)),
+        Removal::Gone | Removal::Taken => Ok(None),
+    }
 }
 
 /// What the user locked, or what cannot be seen from here, is not undone.

@@ -380,6 +380,56 @@ fn h43_a_worktree_whose_files_could_not_all_be_written_is_not_held_ready() {
     assert_same(&files(repo.path()), &files(&spares(&repo)[0]));
 }
 
+#[test]
+fn what_nobody_wants_for_long_enough_is_let_go() {
+    let repo = varied();
+    windrow(&repo, &["--config", "pool.idle=1s", "pool", "warm", "2", "--wait"]);
+    let lasting = acquire(&repo, &["--name", "taken"]);
+    // With the keeper or without: any command does it.
+    poll_for(SOON, "the unused one goes", || {
+        windrow(&repo, &["reconcile"]);
+        spares(&repo).is_empty().then_some(())
+    });
+    assert_eq!(state(&repo, "taken"), "leased", "what was taken is nobody's to let go");
+    assert_same(&files(repo.path()), &lasting.files());
+    windrow(&repo, &["--config", "pool.idle=0", "pool", "warm", "1", "--wait"]);
+    windrow(&repo, &["reconcile"]);
+    assert_eq!(spares(&repo).len(), 1);
+}
+
+#[test]
+fn what_somebody_wrote_into_one_is_saved_when_it_is_let_go() {
+    let repo = varied();
+    windrow(&repo, &["--config", "pool.idle=2s", "pool", "warm", "1", "--wait"]);
+    let spare = spares(&repo)[0].clone();
+    fs::write(spare.join("mine"), "do not lose me").unwrap();
+    poll_for(SOON, "the unused one goes", || {
+        windrow(&repo, &["reconcile"]);
+        spares(&repo).is_empty().then_some(())
+    });
+    let list = windrow(&repo, &["rescue", "list", "--json"]).json();
+    let rescue = text(&list["rescues"][0]["id"]);
+    let back = PathBuf::from(windrow(&repo, &["restore", &rescue]).text());
+    assert_eq!(fs::read(back.join("mine")).unwrap(), b"do not lose me");
+}
+
+#[test]
+fn on_a_short_disk_what_can_be_made_again_gives_way() {
+    let repo = varied();
+    warm(&repo, 2);
+    windrow(&repo, &["pool", "template"]);
+    let template = pool_root(&repo).read_dir().unwrap().filter_map(Result::ok);
+    let template =
+        template.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("/.template-"));
+    let too_much = ["--config", "pool.min_free=4000000TiB", "acquire", "--strategy", "checkout"];
+    let error = refused(&repo, 1, &too_much);
+    assert!(text(&error["message"]).contains("no room"), "{error}");
+    assert!(spares(&repo).is_empty());
+    assert!(!template.expect("it was made").exists());
+    wait_for_empty_trash(&pool_root(&repo).join(".trash"));
+    acquire(&repo, &["--name", "fern"]);
+}
+
 fn windrow_code(repo: &TestRepo, arguments: &[&str]) -> i32 {
     repo.windrow(arguments).run().code
 }

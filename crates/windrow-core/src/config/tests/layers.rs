@@ -55,6 +55,7 @@ fn every_key_is_read_from_a_file() {
             warm = 3
             strategy = "clone"
             templates = 2
+            idle = "1d"
             [branch]
             template = "pilot/{key}"
             delete = "pushed"
@@ -85,7 +86,7 @@ fn every_key_is_read_from_a_file() {
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
     assert_eq!((pool.ttl, pool.keeper, pool.maintenance), (Duration::from_secs(1_800), false, false));
-    assert_eq!((pool.warm, pool.templates), (3, 2));
+    assert_eq!((pool.warm, pool.templates, pool.idle), (3, 2, Duration::from_secs(86_400)));
     assert_eq!(pool.strategy, StrategyChoice::Only(Strategy::Clone));
     assert_eq!((branch.template.to_string().as_str(), branch.delete), ("pilot/{key}", DeleteBranch::Pushed));
     assert_eq!((carry.include, carry.link), (vec![".env".to_owned()], vec!["node_modules".to_owned()]));

@@ -89,7 +89,7 @@ fn prospect(
 ) -> Result<Prospect, StateError> {
     match (recovery_action(record.state, record.keep_until, Pool::now()), lease) {
         (RecoveryAction::Leave, _) => Ok(match (record.state, record.keep_until) {
-            (WorktreeState::Kept, Some(end)) => Prospect::EndsAt(end),
+            (WorktreeState::Kept | WorktreeState::Idle, Some(end)) => Prospect::EndsAt(end),
             _ => Prospect::Stays,
         }),
         (RecoveryAction::Examine, Some(lease)) => of_lease(pool, store, record, lease),

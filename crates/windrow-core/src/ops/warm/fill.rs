@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use jiff::Timestamp;
 use windrow_model::{Checkout, WorktreeEvent, WorktreeId, WorktreeName, WorktreeRecord, WorktreeState};
 
 use super::{
@@ -21,7 +22,7 @@ use crate::{
         pool::{Environment, KeeperMode, Pool},
         recover,
         request::Locate,
-        sweep, template,
+        sweep, template, terms,
     },
     process::{self, FileLock, LockState, Wait},
     store::{LocalStore, Tx},
@@ -67,8 +68,10 @@ pub fn fill(pool: &Pool, request: WarmRequest, observer: &mut dyn Observer) -> R
     let mut filling = Filling { pool, store, base, conditions, observer, filled: Filled::default() };
     filling.refresh()?;
     filling.add_up_to(usize::try_from(request.count).unwrap_or(usize::MAX))?;
+    filling.extend()?;
     let Filling { store, mut filled, .. } = filling;
     sweep::leftovers(pool, &store)?;
+    keeper::on_demand(pool);
     filled.ready = u32::try_from(spares(&store)?.len()).unwrap_or(u32::MAX);
     Ok(filled)
 }
@@ -116,6 +119,17 @@ impl Filling<'_> {
         Ok(())
     }
 
+    /// Holds those that are ready for the whole time again: the pool is in use.
+    fn extend(&mut self) -> Result<(), StateError> {
+        let until = until(self.pool);
+        let extended = self.store.transaction(|tx| {
+            let spares = tx.worktrees()?;
+            let mut spares = spares.iter().filter(|record| record.state == WorktreeState::Idle);
+            spares.try_for_each(|record| tx.set_keep_until(record.id, until))
+        });
+        Ok(extended?)
+    }
+
     /// Makes one spare, of what was given back if that is offered.
     fn make(&mut self, offer: Option<&Offer>) -> Result<Made, PoolError> {
         let record = new_record(self.pool, &self.base)?;
@@ -143,7 +157,8 @@ impl Filling<'_> {
         let made = WorktreeRecord { identity, ..record.clone() };
         let ready = self.store.transaction(|tx| {
             tx.set_made(&made)?;
-            tx.advance(made.id, WorktreeEvent::Created, Pool::now(), "held ready")
+            tx.advance(made.id, WorktreeEvent::Created, Pool::now(), "held ready")?;
+            tx.set_keep_until(made.id, until(self.pool))
         });
         ready.map_err(StateError::from)?;
         Ok(Made::Ready)
@@ -167,8 +182,10 @@ impl Filling<'_> {
         }
         let followed = match spare::bring_to_base(self.pool, &record, &seen.base, self.observer) {
             Ok(true) => {
-                let ready =
-                    |tx: &mut Tx<'_>| tx.advance(seen.id, WorktreeEvent::Created, Pool::now(), "up to date");
+                let ready = |tx: &mut Tx<'_>| {
+                    tx.advance(seen.id, WorktreeEvent::Created, Pool::now(), "up to date")?;
+                    tx.set_keep_until(seen.id, until(self.pool))
+                };
                 self.store.transaction(ready).map_err(StateError::from)?;
                 return Ok(true);
             }
@@ -179,6 +196,12 @@ impl Filling<'_> {
         lock.retire();
         Err(followed)
     }
+}
+
+/// Until when what is ready now is held if nobody uses the pool; `None` is for ever.
+fn until(pool: &Pool) -> Option<Timestamp> {
+    let idle = pool.settings().pool.idle;
+    if idle.is_zero() { None } else { terms::after(idle) }
 }
 
 /// What came of making one.

@@ -21,7 +21,7 @@ use super::{
     observer::Observer,
     outcome::WorktreeFate,
     place,
-    pool::Pool,
+    pool::{Pool, WorktreeLock},
     recover, sweep,
     template::{self, Template},
     terms,
@@ -129,6 +129,20 @@ pub fn shrink(pool: &Pool, count: u32, observer: &mut dyn Observer) -> Result<Sh
     Ok(shrunk)
 }
 
+/// Throws away all that can be made again, because somebody needs the room; tells whether there was anything.
+///
+/// # Errors
+/// The state of the pool cannot be used, or what somebody wrote into a spare cannot be saved.
+pub(super) fn give_way(pool: &Pool, observer: &mut dyn Observer) -> Result<bool, PoolError> {
+    let shrunk = shrink(pool, 0, observer)?;
+    shrunk.notices.iter().for_each(|notice| observer.notice(notice));
+    let templates = template::remove_templates(pool)?;
+    if shrunk.removed + templates > 0 {
+        observer.notice("the disk is short: what was held ready and templates were thrown away");
+    }
+    Ok(shrunk.removed + templates > 0)
+}
+
 /// What became of one spare.
 pub(super) enum Removal {
     Gone,
@@ -148,6 +162,17 @@ pub(super) fn remove(
     let Some(record) = read.filter(|now| now.state == WorktreeState::Idle) else {
         return Ok(Removal::Taken);
     };
+    remove_locked(pool, store, record, lock, observer)
+}
+
+/// Throws one spare away whose lock is held, if nobody wrote into it.
+pub(super) fn remove_locked(
+    pool: &Pool,
+    store: &mut LocalStore,
+    record: WorktreeRecord,
+    lock: WorktreeLock,
+    observer: &mut dyn Observer,
+) -> Result<Removal, PoolError> {
     let there = spare::directory(&record).symlink_metadata().is_ok();
     if there && let Some(why) = spare::doubt(pool, &record) {
         let (told, fate) = end(pool, store, record, &why, observer)?;

@@ -51,7 +51,7 @@ impl Tx<'_> {
     /// Lets `event` happen to a worktree; returns the state after it.
     ///
     /// Appends the matching event with `detail`, except for [`WorktreeEvent::HandedOut`], which the lease's own event tells. The
-    /// time of keeping is dropped with the state kept; with [`WorktreeEvent::Doubted`] a `detail` becomes the doubt, which goes
+    /// time of keeping is dropped with the state kept or idle; with [`WorktreeEvent::Doubted`] a `detail` becomes the doubt, which goes
     /// with the state quarantined.
     ///
     /// # Errors
@@ -250,7 +250,7 @@ impl Tx<'_> {
     fn write_state(&self, id: WorktreeId, after: WorktreeState, now: Timestamp) -> Result<(), StoreError> {
         let sql = "UPDATE worktrees SET
                 state = ?2,
-                keep_until = CASE state WHEN 'kept' THEN NULL ELSE keep_until END,
+                keep_until = CASE WHEN state IN ('kept', 'idle') THEN NULL ELSE keep_until END,
                 doubt = CASE WHEN state = 'quarantined' AND ?2 <> state THEN NULL ELSE doubt END,
                 gone_at = CASE ?2 WHEN 'gone' THEN ?3 END
             WHERE id = ?1";
