@@ -62,6 +62,6 @@ pub use settings::{
     BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LogMode, PoolSettings,
     RescueSettings, RunSettings, Settings, Submodules,
 };
-pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, check_space};
+pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, Usage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};
 pub use tree::{EntryMode, FileStat, IndexEntry, IndexFlags, Stamp, TreeEntry};

@@ -16,11 +16,13 @@ mod pristine;
 mod scan;
 mod scrub;
 mod space;
+mod spread;
 mod temporary;
 #[cfg(test)]
 mod testing;
 mod trash;
 mod tree_path;
+mod usage;
 
 pub use archive::{
     ArchiveEntry, ArchiveError, ArchiveItem, ArchiveSummary, EntryKind, Extent, Overwrite, RestoreRoot,
@@ -49,3 +51,4 @@ pub use trash::{
     rename_new, set_aside, take_in_hand,
 };
 pub use tree_path::{TreePathError, check_tree_path};
+pub use usage::{UsageError, usage_of};
