@@ -13,6 +13,7 @@ mod doctor;
 mod ending;
 mod error;
 mod guard;
+mod holdings;
 mod identity;
 mod keeper;
 mod last_look;
@@ -59,6 +60,7 @@ pub use error::{
     StateError, SweepError,
 };
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
+pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
 pub use observer::{HeldBy, Observer, Unobserved};

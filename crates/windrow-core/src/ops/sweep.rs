@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -109,6 +110,20 @@ pub(super) fn directories(pool: &Pool, worktrees: &[WorktreeRecord]) -> BTreeSet
     let mut found: BTreeSet<_> = worktrees.iter().map(Pool::trash_of).collect();
     found.extend(place::trash(pool));
     found
+}
+
+/// What waits in a trash directory to be deleted; nothing when there is no trash.
+pub(super) fn entries(trash: &Path) -> io::Result<Vec<PathBuf>> {
+    let all = match std::fs::read_dir(trash) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        all => all?,
+    };
+    let mut found = Vec::new();
+    for entry in all {
+        found.push(entry?.path());
+    }
+    found.retain(|path| fs::is_in_trash(path));
+    Ok(found)
 }
 
 /// Starts sweepers for trash that a former command left behind.

@@ -53,7 +53,7 @@ room of a whole checkout. They lie beside the worktrees, and git does not list t
 
 Examples:
   windrow pool warm 4 --wait
-  windrow pool status
+  windrow pool status --du
   windrow pool resize 0";
 
 pub(super) const RESTORE: &str = "\

@@ -1,17 +1,48 @@
 //! The warm pool.
 
 use comfy_table::Cell;
-use windrow_core::ops::{Filled, PoolStatus, Shrunk};
+use windrow_core::ops::{Filled, Holdings, PoolStatus, Shrunk};
 
 use super::{
     View,
+    list::usage_cells,
     style::{CARE, FAINT, GOOD, NAME, paint},
     table,
     text::{age, count, path, safe},
 };
 
+/// What is held ready, and what everything takes if that was measured.
+pub(crate) fn pool_status(status: &PoolStatus, held: Option<&Holdings>, view: &View<'_>) -> String {
+    let used = held.map_or_else(String::new, holdings);
+    ready(status, view) + &used
+}
+
+/// A table of what everything takes.
+fn holdings(held: &Holdings) -> String {
+    let total = held.total();
+    let rows = [
+        ("ready", held.ready),
+        ("in use", held.in_use),
+        ("rescues", held.rescues),
+        ("trash", held.trash),
+        ("total", total),
+    ];
+    let mut table = table::table(&["HELD", "COUNT", "UNIQUE", "SHARED", "APPARENT", "FILES"]);
+    for (what, of) in rows {
+        let mut row = vec![Cell::new(what), Cell::new(of.count)];
+        row.extend(usage_cells(Some(&of.usage)));
+        table.add_row(row);
+    }
+    let mut text = table::render(table);
+    if total.untold > 0 {
+        let told = format!("{} of these cannot be looked at and are not counted", total.untold);
+        text.push_str(&format!("{}\n", paint(CARE, told)));
+    }
+    text
+}
+
 /// What is held ready, and what to do when nothing is.
-pub(crate) fn pool_status(status: &PoolStatus, view: &View<'_>) -> String {
+fn ready(status: &PoolStatus, view: &View<'_>) -> String {
     let usable = status.spares.iter().filter(|spare| spare.usable).count();
     let ready = paint(if usable > 0 { GOOD } else { CARE }, format!("{usable} ready"));
     let of = status.max.map_or_else(String::new, |max| format!(" of {max}"));

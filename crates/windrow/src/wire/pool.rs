@@ -2,9 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use windrow_core::ops::{Filled, PoolStatus, Shrunk, SpareStatus};
+use windrow_core::ops::{self, Filled, Holdings, PoolStatus, Shrunk, SpareStatus};
 
-use super::{Bytes, Time, V1};
+use super::{Bytes, Time, Usage, V1};
 
 /// What the pool holds ready (`pool status`).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -20,6 +20,52 @@ pub(crate) struct PoolStatusDocument {
     max_worktrees: Option<u32>,
     /// Whether somebody makes some at this moment.
     filling: bool,
+    /// What all that is held takes; null without `--du`.
+    usage: Option<PoolUsage>,
+}
+
+/// What everything that is held takes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PoolUsage {
+    /// Worktrees that are held ready.
+    ready: Holding,
+    /// All other worktrees, kept and quarantined ones included.
+    in_use: Holding,
+    /// Rescues: the archives of what git does not hold.
+    rescues: Holding,
+    /// What was thrown away and is not deleted yet.
+    trash: Holding,
+    /// All of these.
+    total: Holding,
+}
+
+/// Things of one kind.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Holding {
+    /// How many there are.
+    count: u64,
+    /// What those take that can be looked at.
+    usage: Usage,
+    /// How many cannot.
+    untold: u32,
+}
+
+impl From<ops::Holding> for Holding {
+    fn from(held: ops::Holding) -> Self {
+        Self { count: held.count, usage: Usage::from(&held.usage), untold: held.untold }
+    }
+}
+
+impl From<&Holdings> for PoolUsage {
+    fn from(held: &Holdings) -> Self {
+        Self {
+            ready: held.ready.into(),
+            in_use: held.in_use.into(),
+            rescues: held.rescues.into(),
+            trash: held.trash.into(),
+            total: held.total().into(),
+        }
+    }
 }
 
 /// A worktree that is held ready.
@@ -47,8 +93,9 @@ impl From<&SpareStatus> for Spare {
     }
 }
 
-impl From<&PoolStatus> for PoolStatusDocument {
-    fn from(status: &PoolStatus) -> Self {
+impl PoolStatusDocument {
+    /// With what is held if `--du` asked for it.
+    pub(crate) fn new(status: &PoolStatus, held: Option<&Holdings>) -> Self {
         Self {
             v: V1::HERE,
             spares: status.spares.iter().map(Spare::from).collect(),
@@ -56,6 +103,7 @@ impl From<&PoolStatus> for PoolStatusDocument {
             in_use: status.in_use,
             max_worktrees: status.max,
             filling: status.filling,
+            usage: held.map(PoolUsage::from),
         }
     }
 }

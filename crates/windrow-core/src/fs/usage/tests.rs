@@ -3,10 +3,9 @@
 use std::{
     fs::{self, File},
     os::unix::fs::symlink,
-    process::Command,
 };
 
-use windrow_testkit::{FileSystem, loop_fs, root_only};
+use windrow_testkit::{FileSystem, Invocation, Surroundings, loop_fs, root_only};
 
 use super::*;
 use crate::fs::testing::{chmod, mount_tmpfs, put, unprivileged, with_own_mounts};
@@ -21,9 +20,11 @@ fn usage(path: &Path) -> Usage {
 /// What du(1) counts, in bytes.
 #[track_caller]
 fn du(path: &Path, more: &[&str]) -> u64 {
-    let output = Command::new("du").args(["-s", "-x", "-B1"]).args(more).arg(path).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+    let surroundings = Surroundings::new();
+    let du = Invocation::new("du", surroundings.root(), &surroundings);
+    let told =
+        du.args(["-s", "-x", "-B1"]).args(more.iter().copied()).arg(path).run().assert_success().text();
+    told.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// Bytes that compress badly and that no two files have in common by chance.

@@ -66,9 +66,7 @@ pub fn pool_status(pool: &Pool) -> Result<PoolStatus, PoolError> {
     };
     let in_use = records.iter().filter(|record| record.state.counts_in_cap()).count();
     let conditions = spare::conditions(pool);
-    let is_usable = |record: &WorktreeRecord| {
-        conditions.as_ref().is_some_and(|conditions| spare::is_usable(pool, record, conditions))
-    };
+    let is_usable = |record: &WorktreeRecord| is_usable(pool, record, conditions.as_deref());
     let mut spares: Vec<_> =
         records.into_iter().filter(|record| record.state == WorktreeState::Idle).collect();
     spares.sort_by_key(|record| record.created_at);
@@ -84,6 +82,21 @@ pub fn pool_status(pool: &Pool) -> Result<PoolStatus, PoolError> {
         max: settings.max_worktrees,
         filling: fill::is_at_work(pool)?,
     })
+}
+
+/// Tells whether a spare can be handed out under these conditions.
+fn is_usable(pool: &Pool, record: &WorktreeRecord, conditions: Option<&str>) -> bool {
+    conditions.is_some_and(|conditions| spare::is_usable(pool, record, conditions))
+}
+
+/// Where everything lies that goes with a worktree, one that is held ready included; it need not be there.
+pub(super) fn parts(pool: &Pool, record: &WorktreeRecord) -> Vec<PathBuf> {
+    let own = match record.state {
+        WorktreeState::Idle => [spare::directory(record), spare::index(pool, &record.id)],
+        _ => [record.path.clone(), record.admin.clone()],
+    };
+    let kept = [spare::pristine(pool, &record.id), spare::conditions_file(pool, &record.id)];
+    own.into_iter().chain(kept).collect()
 }
 
 /// What became of the spares of a pool that was to have fewer.
@@ -123,8 +136,11 @@ pub fn shrink(pool: &Pool, count: u32, observer: &mut dyn Observer) -> Result<Sh
 
 /// What became of one spare.
 pub(super) enum Removal {
+    /// It is in the trash.
     Gone,
+    /// Somebody wrote into it, so it ended like a worktree, in words.
     Ended(String),
+    /// It is somebody's by now.
     Taken,
 }
 
