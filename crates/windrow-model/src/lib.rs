@@ -42,9 +42,10 @@ pub use key::{LeaseKey, LeaseKeyError};
 pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
 pub use prune::{
-    GoReason, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay, PrunableBranch, PrunableRescue,
-    PrunableWorktree, PruneItem, PrunePlan, PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason,
-    plan_prune, prune_branch, prune_rescue, prune_worktree,
+    BudgetPlan, BudgetSeen, GoReason, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay,
+    PrunableBranch, PrunableRescue, PrunableSpare, PrunableTrash, PrunableWorktree, PruneItem, PrunePlan,
+    PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason, plan_prune, prune_branch, prune_rescue,
+    prune_worktree,
 };
 pub use quantity::{QuantityError, format_bytes, format_duration, parse_bytes, parse_duration};
 pub use reconcile::{

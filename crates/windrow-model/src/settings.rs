@@ -68,6 +68,8 @@ pub struct PoolSettings {
     pub maintenance: bool,
     /// How many worktrees are held ready; 0.
     pub warm: u32,
+    /// How many unique bytes everything that is held may take before no more worktrees are made ready; `None` is no limit.
+    pub max_bytes: Option<u64>,
 }
 
 impl Default for PoolSettings {
@@ -80,6 +82,7 @@ impl Default for PoolSettings {
             keeper: true,
             maintenance: true,
             warm: 0,
+            max_bytes: None,
         }
     }
 }

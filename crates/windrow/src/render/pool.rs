@@ -2,6 +2,7 @@
 
 use comfy_table::Cell;
 use windrow_core::ops::{Filled, Holdings, PoolStatus, Shrunk};
+use windrow_model::format_bytes;
 
 use super::{
     View,
@@ -13,12 +14,12 @@ use super::{
 
 /// What is held ready, and what everything takes if that was measured.
 pub(crate) fn pool_status(status: &PoolStatus, held: Option<&Holdings>, view: &View<'_>) -> String {
-    let used = held.map_or_else(String::new, holdings);
+    let used = held.map_or_else(String::new, |held| holdings(held, status.max_bytes));
     ready(status, view) + &used
 }
 
 /// A table of what everything takes.
-fn holdings(held: &Holdings) -> String {
+fn holdings(held: &Holdings, budget: Option<u64>) -> String {
     let total = held.total();
     let rows = [
         ("ready", held.ready),
@@ -37,6 +38,12 @@ fn holdings(held: &Holdings) -> String {
     if total.untold > 0 {
         let told = format!("{} of these cannot be looked at and are not counted", total.untold);
         text.push_str(&format!("{}\n", paint(CARE, told)));
+    }
+    if let Some(budget) = budget {
+        let over = total.usage.charged_bytes() > budget;
+        let told = format!("pool.max_bytes allows {}", format_bytes(budget));
+        let next = if over { "; `windrow prune --to-budget` keeps to it" } else { "" };
+        text.push_str(&format!("{}\n", paint(if over { CARE } else { FAINT }, told + next)));
     }
     text
 }
@@ -81,6 +88,9 @@ pub(crate) fn filled(filled: &Filled) -> String {
     }
     if filled.switched > 0 {
         did.push(format!("{} brought up to date", filled.switched));
+    }
+    if filled.withheld > 0 {
+        did.push(format!("{} not made for want of room in the budget", filled.withheld));
     }
     let did = if did.is_empty() { "nothing to do".to_owned() } else { did.join(", ") };
     format!("{}  {}\n", paint(NAME, format!("{} ready", worktrees(filled.ready))), paint(FAINT, did))

@@ -20,6 +20,8 @@ pub(crate) struct PoolStatusDocument {
     max_worktrees: Option<u32>,
     /// Whether somebody makes some at this moment.
     filling: bool,
+    /// The budget of unique bytes for everything that is held; null without one.
+    max_bytes: Option<u64>,
     /// What all that is held takes; null without `--du`.
     usage: Option<PoolUsage>,
 }
@@ -103,6 +105,7 @@ impl PoolStatusDocument {
             in_use: status.in_use,
             max_worktrees: status.max,
             filling: status.filling,
+            max_bytes: status.max_bytes,
             usage: held.map(PoolUsage::from),
         }
     }
@@ -120,12 +123,14 @@ pub(crate) struct PoolWarmDocument {
     switched: u32,
     /// How many are ready now.
     ready: u32,
+    /// How many were not made because `pool.max_bytes` would have been exceeded.
+    withheld: u32,
 }
 
 impl From<&Filled> for PoolWarmDocument {
     fn from(filled: &Filled) -> Self {
-        let Filled { made, recycled, switched, ready } = *filled;
-        Self { v: V1::HERE, made, recycled, switched, ready }
+        let Filled { made, recycled, switched, ready, withheld } = *filled;
+        Self { v: V1::HERE, made, recycled, switched, ready, withheld }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pruning by policy: what goes is saved first, and what is held, locked, foreign or not proven stays.
 
+mod budget;
 mod killed;
 mod landed;
 mod stale;

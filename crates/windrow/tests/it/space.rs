@@ -1,4 +1,4 @@
-//! What everything takes on the disk.
+//! What everything takes on the disk, and how little is made ready when the budget is small.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Bytes that no compression makes fewer of.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
+pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -111,12 +111,18 @@ fn the_status_of_the_pool_tells_what_is_ready_in_use_saved_and_thrown_away() {
     assert!(bytes("rescues") >= 200_000 && bytes("rescues") < 300_000, "{document:#}");
     assert!(bytes("trash") >= 500_000 && bytes("ready") > 0, "{document:#}");
     assert_eq!(bytes("total"), bytes("ready") + bytes("in_use") + bytes("rescues") + bytes("trash"));
-    let told = windrow(&repo, &["pool", "status", "--du"]).text();
+    let told =
+        repo.windrow(["pool", "status", "--du", "--config", "pool.max_bytes=1KiB"]).run().assert_success();
+    let told = told.text();
     assert!(told.contains("HELD     COUNT  UNIQUE") && told.contains("\ntrash    1      "), "{told}");
+    assert!(
+        told.ends_with("pool.max_bytes allows 1.0 KiB; `windrow prune --to-budget` keeps to it"),
+        "{told}"
+    );
 
     let plain = windrow(&repo, &["pool", "status", "--json"]).json();
     assert_valid("pool-status", &plain);
-    assert_eq!(plain["usage"], Value::Null);
+    assert_eq!((&plain["usage"], &plain["max_bytes"]), (&Value::Null, &Value::Null));
 }
 
 #[test]
@@ -194,4 +200,46 @@ fn h33_what_a_killed_sweeper_left_is_deleted_after_the_next_command() {
     nudge(&repo);
     wait_for_empty_trash(&trash(&repo));
     assert_eq!((state(&repo, "fern").as_str(), findings(&repo).len()), ("gone", 0));
+}
+
+/// A repository whose checkout takes a good megabyte.
+fn large() -> TestRepo {
+    let repo = repository();
+    put(&repo.path().join("large"), noise(1 << 20, 5));
+    repo.commit("large");
+    repo
+}
+
+#[test]
+fn no_more_are_made_ready_than_the_budget_allows() {
+    let repo = large();
+    let warm = |budget: &str| {
+        let line = ["pool", "warm", "3", "--wait", "--json", "--config", budget];
+        let outcome = repo.windrow(line).run().assert_success();
+        let document = outcome.json();
+        assert_valid("pool-warm", &document);
+        (
+            number(&document["made"]),
+            number(&document["withheld"]),
+            number(&document["ready"]),
+            outcome.stderr_text(),
+        )
+    };
+    let (made, withheld, ready, said) = warm("pool.max_bytes=1MiB");
+    assert_eq!((made, withheld, ready), (0, 3, 0));
+    assert!(said.contains("pool.max_bytes allows 1.0 MiB"), "{said}");
+    let (made, withheld, ready, _) = warm("pool.max_bytes=2500KiB");
+    assert!(made > 0 && made + withheld == 3 && ready == made, "{made} {withheld} {ready}");
+    assert!(number(&status(&repo)["usage"]["total"]["usage"]["unique_bytes"]) <= 2500 << 10);
+    let (_, withheld, ready, said) = warm("pool.max_bytes=1GiB");
+    assert_eq!((withheld, ready), (0, 3));
+    assert!(!said.contains("max_bytes"), "{said}");
+}
+
+#[test]
+fn whoever_asks_for_a_worktree_gets_it_whatever_the_budget() {
+    let repo = large();
+    let lease =
+        acquire(&repo, &["--name", "fern", "--config", "pool.max_bytes=0", "--config", "pool.warm=1"]);
+    assert_eq!(fs::read(lease.path.join("large")).unwrap().len(), 1 << 20);
 }

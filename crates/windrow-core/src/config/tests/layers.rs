@@ -53,6 +53,7 @@ fn every_key_is_read_from_a_file() {
             keeper = false
             maintenance = false
             warm = 3
+            max_bytes = "7GiB"
             [branch]
             template = "pilot/{key}"
             delete = "pushed"
@@ -83,7 +84,7 @@ fn every_key_is_read_from_a_file() {
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
     assert_eq!((pool.ttl, pool.keeper, pool.maintenance), (Duration::from_secs(1_800), false, false));
-    assert_eq!(pool.warm, 3);
+    assert_eq!((pool.warm, pool.max_bytes), (3, Some(7 << 30)));
     assert_eq!((branch.template.to_string().as_str(), branch.delete), ("pilot/{key}", DeleteBranch::Pushed));
     assert_eq!((carry.include, carry.link), (vec![".env".to_owned()], vec!["node_modules".to_owned()]));
     assert_eq!((carry.exclude, carry.context), (vec!["*.pem".to_owned()], vec![".mine".to_owned()]));

@@ -6,6 +6,7 @@
 //! # Crash safety
 //! See [`spare`]. A filling that is killed leaves at most one spare half made, which the next command undoes.
 
+mod budget;
 mod fill;
 mod recycle;
 pub(super) mod spare;
@@ -26,7 +27,10 @@ use super::{
 };
 use crate::store::LocalStore;
 
-pub(super) use self::{fill::in_background, recycle::give_back};
+pub(super) use self::{
+    fill::{hold_off, in_background},
+    recycle::give_back,
+};
 
 /// What the pool holds ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct PoolStatus {
     pub in_use: u32,
     /// The cap.
     pub max: Option<u32>,
+    /// The budget of unique bytes.
+    pub max_bytes: Option<u64>,
     /// Whether somebody is making spares at this moment.
     pub filling: bool,
 }
@@ -80,8 +86,14 @@ pub fn pool_status(pool: &Pool) -> Result<PoolStatus, PoolError> {
         wanted: settings.warm,
         in_use: u32::try_from(in_use).unwrap_or(u32::MAX),
         max: settings.max_worktrees,
+        max_bytes: settings.max_bytes,
         filling: fill::is_at_work(pool)?,
     })
+}
+
+/// Tells whether a spare can be handed out as it is.
+pub(super) fn can_be_handed_out(pool: &Pool, record: &WorktreeRecord) -> bool {
+    is_usable(pool, record, spare::conditions(pool).as_deref())
 }
 
 /// Tells whether a spare can be handed out under these conditions.
@@ -126,7 +138,7 @@ pub fn shrink(pool: &Pool, count: u32, observer: &mut dyn Observer) -> Result<Sh
     for spare in spares.iter().take(surplus) {
         match remove(pool, &mut store, &spare.record, observer)? {
             Removal::Gone => shrunk.removed += 1,
-            Removal::Ended(notice) => shrunk.notices.push(notice),
+            Removal::Ended(notice, _) => shrunk.notices.push(notice),
             Removal::Taken => {}
         }
     }
@@ -138,8 +150,8 @@ pub fn shrink(pool: &Pool, count: u32, observer: &mut dyn Observer) -> Result<Sh
 pub(super) enum Removal {
     /// It is in the trash.
     Gone,
-    /// Somebody wrote into it, so it ended like a worktree, in words.
-    Ended(String),
+    /// Somebody wrote into it, so it ended like a worktree: in words, and what became of it.
+    Ended(String, WorktreeFate),
     /// It is somebody's by now.
     Taken,
 }
@@ -162,7 +174,7 @@ pub(super) fn remove(
         if matches!(fate, WorktreeFate::Removed) {
             lock.retire();
         }
-        return Ok(Removal::Ended(told));
+        return Ok(Removal::Ended(told, fate));
     }
     store
         .transaction(|tx| tx.advance(record.id, WorktreeEvent::Taken, Pool::now(), "not needed any more"))

@@ -22,13 +22,14 @@ fn worktree(name: &str, verdict: PruneVerdict) -> PruneStep {
         name: name.parse().unwrap(),
         path: format!("/home/ada/shop.windrow/{name}").into(),
     };
-    PruneStep { item, bytes: Some(5 << 20), since: Some(now() - SignedDuration::from_secs(90_000)), verdict }
+    let since = Some(now() - SignedDuration::from_secs(90_000));
+    PruneStep { item, bytes: Some(5 << 20), unique: None, since, verdict }
 }
 
 fn rescue(verdict: PruneVerdict) -> PruneStep {
     let (id, worktree) = ("quiet-fern-7c8d9e0f".parse().unwrap(), "quiet-fern".parse().unwrap());
     let since = Some(now() - SignedDuration::from_secs(700_000));
-    PruneStep { item: PruneItem::Rescue { id, worktree }, bytes: Some(2_048), since, verdict }
+    PruneStep { item: PruneItem::Rescue { id, worktree }, bytes: Some(2_048), unique: None, since, verdict }
 }
 
 fn branch(name: &str, verdict: PruneVerdict) -> PruneStep {
@@ -37,7 +38,7 @@ fn branch(name: &str, verdict: PruneVerdict) -> PruneStep {
         tip: "b".repeat(40).parse().unwrap(),
         worktree: "quiet-fern".parse().unwrap(),
     };
-    PruneStep { item, bytes: None, since: None, verdict }
+    PruneStep { item, bytes: None, unique: None, since: None, verdict }
 }
 
 fn example() -> PrunePlan {
@@ -48,7 +49,12 @@ fn example() -> PrunePlan {
     };
     let age = Some(Duration::from_secs(86_400));
     PrunePlan {
-        policy: PrunePolicy { older_than: age, to_bytes: Some(1_024), landed: false, merged: true },
+        policy: PrunePolicy {
+            older_than: age,
+            to_bytes: Some(1_024),
+            merged: true,
+            ..PrunePolicy::default()
+        },
         steps: vec![
             worktree("old", PruneVerdict::Goes(GoReason::Old)),
             worktree("used", PruneVerdict::Stays(StayReason::InUse("vim (4711)".to_owned()))),
@@ -58,6 +64,7 @@ fn example() -> PrunePlan {
             branch("windrow/hand", PruneVerdict::Stays(StayReason::CheckedOut("/home/ada/hand".into()))),
         ],
         going: GoingBytes { logs: Some(0), trash: Some(4_096) },
+        budget: None,
     }
 }
 
@@ -86,7 +93,7 @@ fn what_went_and_where_its_work_is() {
         PruneFate::Done { rescue: None },
         PruneFate::Rested,
     ];
-    let done = Pruned { plan: example(), fates };
+    let done = Pruned { plan: example(), fates, held: None };
     assert!(!done.is_complete());
     insta::assert_snapshot!(strip_str(&pruned(&done, &view())), @r"
     WHAT      NAME                 SIZE     AGE    OUTCOME
