@@ -36,7 +36,7 @@ fn holdings(held: &Holdings, budget: Option<u64>) -> String {
     }
     let mut text = table::render(table);
     if total.untold > 0 {
-        let told = format!("{} of these cannot be looked at and are not counted", total.untold);
+        let told = format!("without {}, whose size cannot be told", count(total.untold.into(), "thing"));
         text.push_str(&format!("{}\n", paint(CARE, told)));
     }
     if let Some(budget) = budget {

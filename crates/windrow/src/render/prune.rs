@@ -23,7 +23,7 @@ pub(crate) fn prune_plan(plan: &PrunePlan, view: &View<'_>) -> String {
         true => None,
     };
     let sum = format!("{} would go, {}", sum(&goes), stay(plan.steps.len() - goes.len()));
-    let budget = plan.budget.as_ref().map(|plan| budget(plan, plan.left, "would be"));
+    let budget = plan.budget.as_ref().map(|plan| budget(plan, plan.left, Tense::Conditional));
     told(rows, &(sum + &budget.unwrap_or_default()), plan, next, view)
 }
 
@@ -41,23 +41,33 @@ pub(crate) fn pruned(done: &Pruned, view: &View<'_>) -> String {
     let saved = done.fates.iter().any(|fate| matches!(fate, PruneFate::Done { rescue: Some(_) }));
     let next = saved.then(|| "windrow rescue list".to_owned());
     let sum = format!("{} went, {}", sum(&gone), stay(done.plan.steps.len() - gone.len()));
-    let budget = done.plan.budget.as_ref().map(|plan| budget(plan, done.held.unwrap_or(0), "are"));
+    let budget = done.plan.budget.as_ref().map(|plan| budget(plan, done.held.unwrap_or(0), Tense::Past));
     let sum = sum + &budget.unwrap_or_default();
     told(rows, &sum, &done.plan, next, view)
 }
 
-/// What became of the budget, on a line of its own.
-fn budget(budget: &BudgetPlan, left: u64, are: &str) -> String {
-    let (held, limit) = (format_bytes(budget.held), format_bytes(budget.limit));
-    let text = format!("{held} were held, {} {are} left of {limit}", format_bytes(left));
-    let unmet = "; the rest is in use, or must not go: see above, and `windrow list --du`";
-    let untold = match budget.untold {
-        0 => String::new(),
-        number => format!("; {} of unknown size", count(number.into(), "thing")),
+/// What becomes of the budget, on a line of its own.
+fn budget(budget: &BudgetPlan, left: u64, tense: Tense) -> String {
+    let (held, after) = (format_bytes(budget.held), format_bytes(left));
+    let mut text = match tense {
+        Tense::Conditional => format!("{held} are held, {after} would be left"),
+        Tense::Past => format!("{held} were held, {after} are left"),
     };
-    let style = if left > budget.limit { CARE } else { FAINT };
-    let unmet = if left > budget.limit { unmet } else { "" };
-    format!("\n{}", paint(style, text + unmet + &untold))
+    text.push_str(&format!("; the budget is {}", format_bytes(budget.limit)));
+    if budget.untold > 0 {
+        text.push_str(&format!("; the size of {} cannot be told", count(budget.untold.into(), "thing")));
+    }
+    let unmet = left > budget.limit;
+    if unmet {
+        text.push_str("\nthe budget is not met: what is left is in use, saved or must not go");
+    }
+    format!("\n{}", paint(if unmet { CARE } else { FAINT }, text))
+}
+
+/// Whether something would be, or was.
+enum Tense {
+    Conditional,
+    Past,
 }
 
 fn told<'a>(
@@ -111,7 +121,7 @@ fn outcome(step: &PruneStep, fate: Option<&PruneFate>, view: &View<'_>) -> Cell 
         PruneVerdict::Stays(reason) => {
             return Cell::new(format!("kept: {}", stays(reason, view))).fg(Color::DarkYellow);
         }
-        PruneVerdict::Goes(reason) => goes(reason),
+        PruneVerdict::Goes(reason) => goes(&step.item, reason),
     };
     let at = match &step.item {
         PruneItem::Branch { tip, .. } => format!("; it was at {}", tip.short()),
@@ -133,12 +143,13 @@ fn outcome(step: &PruneStep, fate: Option<&PruneFate>, view: &View<'_>) -> Cell 
     }
 }
 
-fn goes(reason: &GoReason) -> String {
-    match reason {
-        GoReason::Due => "its time is over".to_owned(),
-        GoReason::Old => "old enough".to_owned(),
-        GoReason::Budget => "the oldest of too much".to_owned(),
-        GoReason::Landed(landed) => in_target(landed),
+fn goes(item: &PruneItem, reason: &GoReason) -> String {
+    match (reason, item) {
+        (GoReason::Due, _) => "its time is over".to_owned(),
+        (GoReason::Old, _) => "old enough".to_owned(),
+        (GoReason::Budget, PruneItem::Trash { .. }) => "thrown away already".to_owned(),
+        (GoReason::Budget, _) => "the oldest of too much".to_owned(),
+        (GoReason::Landed(landed), _) => in_target(landed),
     }
 }
 
@@ -203,7 +214,9 @@ fn stay(number: usize) -> String {
 
 /// What needs no command.
 fn by_itself(plan: &PrunePlan) -> String {
-    let parts = [("old logs", plan.going.logs), ("trash", plan.going.trash)];
+    // With a budget the trash is one of the steps.
+    let trash = plan.going.trash.filter(|_| plan.budget.is_none());
+    let parts = [("old logs", plan.going.logs), ("trash", trash)];
     let told: Vec<_> = parts
         .into_iter()
         .filter_map(|(what, bytes)| {

@@ -49,7 +49,7 @@ fn trash(repo: &TestRepo) -> PathBuf {
 
 /// Whoever holds this empties the trash; nobody else does.
 #[track_caller]
-fn hold_trash(repo: &TestRepo) -> FileLock {
+pub(crate) fn hold_trash(repo: &TestRepo) -> FileLock {
     put(&trash(repo).join("sweep.lock"), "");
     FileLock::acquire(&trash(repo).join("sweep.lock"), Wait::No).unwrap().unwrap()
 }

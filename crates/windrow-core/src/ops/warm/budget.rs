@@ -20,13 +20,41 @@ pub(super) enum Source {
     Nothing,
 }
 
-/// The budget of one filling; `None` when there is none.
+/// The budget of one filling.
 #[derive(Debug)]
-pub(super) struct Budget<'a>(Option<Measured<'a>>);
-
-#[derive(Debug)]
-struct Measured<'a> {
+pub(super) struct Budget<'a> {
     pool: &'a Pool,
+    /// `None` when there is none.
+    room: Option<Room>,
+}
+
+impl<'a> Budget<'a> {
+    /// Measures, if a budget is configured, what is held, and what a checkout of this commit takes.
+    pub(super) fn of(pool: &'a Pool, base: &Oid) -> Result<Self, PoolError> {
+        let Some(limit) = pool.settings().pool.max_bytes else { return Ok(Self { pool, room: None }) };
+        let (held, each) = (held_by(pool)?, size_of(pool, base)?);
+        Ok(Self { pool, room: Some(Room { limit, held, each, made: 0 }) })
+    }
+
+    /// Why no more may be made, for people; `None` when one more may.
+    pub(super) fn objection(&mut self, source: Source) -> Result<Option<String>, PoolError> {
+        let Some(room) = &mut self.room else { return Ok(None) };
+        if !room.allows(source) && room.made > 0 {
+            room.learn(held_by(self.pool)?);
+        }
+        Ok((!room.allows(source)).then(|| room.in_words()))
+    }
+
+    /// Counts one that was made of nothing.
+    pub(super) fn spend(&mut self) {
+        if let Some(room) = &mut self.room {
+            room.spend();
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Room {
     limit: u64,
     held: u64,
     /// What one more takes: at most, until some were made and measured.
@@ -35,33 +63,7 @@ struct Measured<'a> {
     made: u64,
 }
 
-impl<'a> Budget<'a> {
-    /// Measures, if a budget is configured, what is held, and what a checkout of this commit takes.
-    pub(super) fn of(pool: &'a Pool, base: &Oid) -> Result<Self, PoolError> {
-        let Some(limit) = pool.settings().pool.max_bytes else { return Ok(Self(None)) };
-        let (held, each) = (held_by(pool)?, size_of(pool, base)?);
-        Ok(Self(Some(Measured { pool, limit, held, each, made: 0 })))
-    }
-
-    /// Why no more may be made, for people; `None` when one more may.
-    pub(super) fn objection(&mut self, source: Source) -> Result<Option<String>, PoolError> {
-        let Some(measured) = &mut self.0 else { return Ok(None) };
-        if !measured.allows(source) && measured.made > 0 {
-            measured.again()?;
-        }
-        Ok((!measured.allows(source)).then(|| measured.in_words()))
-    }
-
-    /// Counts one that was made of nothing.
-    pub(super) fn spend(&mut self) {
-        if let Some(measured) = &mut self.0 {
-            measured.held = measured.held.saturating_add(measured.each);
-            measured.made += 1;
-        }
-    }
-}
-
-impl Measured<'_> {
+impl Room {
     fn allows(&self, source: Source) -> bool {
         let more = match source {
             Source::Trash => 0,
@@ -70,13 +72,16 @@ impl Measured<'_> {
         self.held.saturating_add(more) <= self.limit
     }
 
-    /// Measures what those that were made really took: they may share most of it.
-    fn again(&mut self) -> Result<(), PoolError> {
+    fn spend(&mut self) {
+        self.held = self.held.saturating_add(self.each);
+        self.made += 1;
+    }
+
+    /// Takes over what is held now, and what those that were made really took: they may share most of it.
+    fn learn(&mut self, held: u64) {
         let before = self.held.saturating_sub(self.made.saturating_mul(self.each));
-        self.held = held_by(self.pool)?;
-        self.each = (self.held.saturating_sub(before) / self.made).clamp(BLOCK, self.each.max(BLOCK));
-        self.made = 0;
-        Ok(())
+        let took = held.saturating_sub(before).checked_div(self.made).unwrap_or(self.each);
+        *self = Self { limit: self.limit, held, each: took.clamp(BLOCK, self.each.max(BLOCK)), made: 0 };
     }
 
     fn in_words(&self) -> String {
@@ -108,4 +113,36 @@ fn size_of(pool: &Pool, base: &Oid) -> Result<u64, PoolError> {
     let files = entries.len() as u64;
     let blocks: u64 = sizes.iter().map(|bytes| bytes.next_multiple_of(BLOCK)).sum();
     Ok(blocks + (1 + files / 5) * BLOCK + files * INDEXED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_more_fits_to_the_byte_and_what_was_given_back_counts_already() {
+        let room = |held| Room { limit: 100, held, each: 30, made: 0 };
+        assert!(room(70).allows(Source::Nothing) && !room(71).allows(Source::Nothing));
+        assert!(room(100).allows(Source::Trash) && !room(101).allows(Source::Trash));
+        assert!(!room(u64::MAX).allows(Source::Nothing));
+    }
+
+    #[test]
+    fn what_those_that_were_made_took_is_learnt() {
+        let mib = 1 << 20;
+        let mut room = Room { limit: 100 * mib, held: 10 * mib, each: 40 * mib, made: 0 };
+        room.spend();
+        room.spend();
+        assert_eq!((room.held, room.allows(Source::Nothing)), (90 * mib, false));
+        room.learn(16 * mib);
+        assert_eq!(room, Room { limit: 100 * mib, held: 16 * mib, each: 3 * mib, made: 0 });
+        // What others gave back meanwhile makes none cost nothing, and what they took none cost more than a checkout.
+        room.spend();
+        room.learn(0);
+        assert_eq!(room.each, BLOCK);
+        room.each = 40 * mib;
+        room.spend();
+        room.learn(99 * mib);
+        assert_eq!((room.each, room.allows(Source::Nothing)), (40 * mib, false));
+    }
 }

@@ -6,13 +6,21 @@ use std::{
 };
 
 use serde_json::Value;
-use windrow_testkit::{Fault, TestRepo, assert_same, inject};
+use windrow_core::{
+    ops::{self, PruneFate, Unobserved},
+    process::{FileLock, Wait},
+};
+use windrow_model::{PruneItem, PrunePolicy};
+use windrow_testkit::{Binary, Fault, FileSystem, TestRepo, assert_same, inject, loop_fs, root_only};
 
-use super::{about, assert_whole, keep, plan, refs, saved};
+use super::{about, assert_whole, keep, plan, refs, saved, stale::pool};
 use crate::{
-    pool::{acquire, nudge, pool_root, put, registered, repository, rescues, restore, state, text, windrow},
+    pool::{
+        acquire, nudge, pool_root, put, registered, repository, rescues, restore, state, text,
+        wait_for_empty_trash, windrow,
+    },
     schema::assert_valid,
-    space::noise,
+    space::{hold_trash, noise},
 };
 
 fn number(value: &Value) -> u64 {
@@ -66,6 +74,7 @@ fn large() -> TestRepo {
 #[test]
 fn trash_goes_first_then_what_is_ready_then_what_is_kept_then_what_is_saved() {
     let repo = large();
+    let sweeping = hold_trash(&repo);
     let secret = String::from_utf8(noise(150_000, 2).iter().map(|byte| b'a' + byte % 26).collect()).unwrap();
     let old = saved(&repo, "old", &secret);
     let (first, second) = (keep(&repo, "first"), keep(&repo, "second"));
@@ -74,6 +83,7 @@ fn trash_goes_first_then_what_is_ready_then_what_is_kept_then_what_is_saved() {
     windrow(&repo, &["pool", "warm", "2", "--wait"]);
     let ready = spares(&repo);
     let thrown = throw_away(&repo, &noise(100_000, 4));
+    drop(sweeping);
     let all = held(&repo);
 
     let nothing = plan(&repo, &["--to-budget", &all.to_string()]);
@@ -108,6 +118,7 @@ fn h01_h05_with_no_budget_at_all_what_is_in_use_stays_and_what_is_unsaved_is_sav
     kept.write("unsaved.txt", "unsaved");
     kept.write(".env", "secret");
     let old = saved(&repo, "old", "an old secret");
+    wait_for_empty_trash(&pool_root(&repo).join(".trash"));
     let before = [&live, &kept].map(|lease| lease.files());
     let done = prune_to(&repo, 1, 0);
     assert_eq!(going(&done), ["worktree kept", "rescue old"]);
@@ -128,7 +139,7 @@ fn h01_h05_with_no_budget_at_all_what_is_in_use_stays_and_what_is_unsaved_is_sav
         "{budget:#}"
     );
     let told = repo.windrow(["prune", "--to-budget", "0"]).run().assert_code(1).text();
-    assert!(told.contains("are left of 0 B; the rest is in use"), "{told}");
+    assert!(told.contains("are left; the budget is 0 B") && told.contains("not met"), "{told}");
 }
 
 #[test]
@@ -178,13 +189,81 @@ fn the_configured_budget_counts_when_none_is_named() {
         (vec!["worktree fern".into()], &1.into())
     );
     let told = windrow(&repo, &["prune", "--to-budget", "1KiB", "--dry-run"]).text();
-    assert!(told.contains("would be left of 1.0 KiB"), "{told}");
+    assert!(told.contains("would be left; the budget is 1.0 KiB"), "{told}");
     assert!(told.ends_with("next: windrow prune --to-budget 1024"), "{told}");
     assert_eq!(plan(&repo, &[])["budget"], Value::Null);
     assert_eq!(
         windrow(&repository(), &["prune", "--to-budget", "1"]).text(),
-        "nothing went, 0 stay\n0 B were held, 0 B are left of 1 B"
+        "nothing went, 0 stay\n0 B were held, 0 B are left; the budget is 1 B"
     );
+}
+
+#[test]
+fn h01_a_ready_worktree_that_was_handed_out_since_the_plan_stays() {
+    let repo = large();
+    windrow(&repo, &["pool", "warm", "1", "--wait"]);
+    let pool = pool(&repo);
+    let policy = PrunePolicy { to_budget: Some(0), ..PrunePolicy::default() };
+    let plan = ops::plan_prune(&pool, policy).unwrap();
+    let [step] = &plan.steps[..] else { panic!("{plan:?}") };
+    assert!(matches!(step.item, PruneItem::Spare { .. }) && step.goes().is_some(), "{plan:?}");
+    let lease = acquire(&repo, &["--name", "fern"]);
+    lease.write("work.txt", "work");
+    let before = lease.files();
+    let done = ops::execute_prune(&pool, plan, &mut Unobserved).unwrap();
+    assert_eq!(done.fates, [PruneFate::Skipped("it changed meanwhile".to_owned())]);
+    assert!(!done.is_complete() && !done.is_within_budget());
+    assert_eq!(state(&repo, "fern"), "leased");
+    assert_same(&before, &lease.files());
+}
+
+#[test]
+fn a_ready_worktree_that_somebody_works_on_stays() {
+    let repo = large();
+    windrow(&repo, &["pool", "warm", "1", "--wait"]);
+    let status = windrow(&repo, &["pool", "status", "--json"]).json();
+    let lock = format!("windrow/locks/{}.owner", text(&status["spares"][0]["id"]));
+    let working = FileLock::acquire(&repo.git_dir().join(lock), Wait::No).unwrap().unwrap();
+    let done = prune_to(&repo, 1, 0);
+    assert_eq!(
+        (&done["items"][0]["action"], &done["items"][0]["reason"]),
+        (&"keep".into(), &"at_work".into())
+    );
+    assert!(spares(&repo)[0].exists());
+    drop(working);
+}
+
+/// What a worktree shares with the main checkout does not count, and letting it go would free nothing.
+fn what_is_shared_does_not_count_on(kind: FileSystem, mebibytes: u64) {
+    let Some(root) = root_only("a file system whose files share blocks") else { return };
+    let Some(mounted) = loop_fs(root, kind, mebibytes << 20) else { return };
+    let binary = Binary(env!("CARGO_BIN_EXE_windrow").into());
+    let repo = TestRepo::builder().binary(binary).inside(mounted.path()).build();
+    let large = repo.path().join("large.bin");
+    put(&large, noise(8 << 20, 5));
+    let options = ["--config", "pool.min_free=1MiB"];
+    let lease = acquire(&repo, &[&["--name", "fern"][..], &options].concat());
+    let copy = repo.command("cp", repo.root()).arg("--reflink=always").arg(&large).arg(&lease.path);
+    copy.run().assert_success();
+    windrow(&repo, &["release", "fern", "--keep", "1h"]);
+    repo.command("sync", repo.root()).run().assert_success();
+    let listed = windrow(&repo, &["list", "--du", "--json"]).json();
+    let usage = &listed["worktrees"][0]["usage"];
+    assert!(number(&usage["shared_bytes"]) >= 8 << 20, "{}: {listed:#}", kind.name());
+    assert!(number(&usage["unique_bytes"]) < 1 << 20, "{}: {listed:#}", kind.name());
+    assert!(number(&usage["apparent_bytes"]) > 8 << 20, "{}: {listed:#}", kind.name());
+    let planned = plan(&repo, &["--to-budget", "1MiB"]);
+    assert_eq!((going(&planned), &planned["budget"]["met"]), (Vec::new(), &true.into()), "{planned:#}");
+}
+
+#[test]
+fn what_is_shared_does_not_count_on_btrfs() {
+    what_is_shared_does_not_count_on(FileSystem::Btrfs, 256);
+}
+
+#[test]
+fn what_is_shared_does_not_count_on_xfs() {
+    what_is_shared_does_not_count_on(FileSystem::Xfs, 400);
 }
 
 /// Kills a prune to no bytes before the nth call that changes something, then lets another one run; tells whether it was killed.
