@@ -23,10 +23,7 @@ use std::{
 };
 
 use bstr::BString;
-use rustix::{
-    fs::{FileType, Mode},
-    io::Errno,
-};
+use rustix::{fs::FileType, io::Errno};
 use windrow_model::Usage;
 
 #[cfg(target_os = "linux")]
@@ -163,11 +160,6 @@ impl Counter {
 fn is_elsewhere(error: &io::Error) -> bool {
     let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::XDEV];
     Errno::from_io_error(error).is_some_and(|error| gone.contains(&error))
-}
-
-/// Opens a file to ask about its extents.
-fn open(directory: &OwnedFd, name: &[u8]) -> io::Result<OwnedFd> {
-    at::open(directory, name, at::READ, Mode::empty())
 }
 
 /// Tells whether a leaf has blocks that others may hold.

@@ -5,9 +5,12 @@
 
 use std::{io, os::fd::OwnedFd};
 
-use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+use rustix::{
+    fs::Mode,
+    ioctl::{Opcode, Updater, ioctl, opcode},
+};
 
-use super::{Looked, has_blocks, open};
+use super::{Looked, at, has_blocks};
 
 /// What a file system does with the blocks of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,8 @@ impl Sharing {
         if !has_blocks(looked) || looked.stat.size <= above {
             return Some(0);
         }
-        match open(directory, name).and_then(|file| shared_bytes(&file)) {
+        let opened = at::open(directory, name, at::READ, Mode::empty());
+        match opened.and_then(|file| shared_bytes(&file)) {
             Ok(shared) => Some(shared),
             // What vanished holds nothing.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Some(0),

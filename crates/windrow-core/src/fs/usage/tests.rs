@@ -51,7 +51,7 @@ fn every_kind_of_thing_counts_as_du_counts_it() {
         rustix::fs::CWD,
         root.join("fifo"),
         rustix::fs::FileType::Fifo,
-        Mode::from_raw_mode(0o600),
+        rustix::fs::Mode::from_raw_mode(0o600),
         0,
     )
     .unwrap();
@@ -214,6 +214,24 @@ fn shared_blocks_are_told_on_btrfs() {
 #[test]
 fn shared_blocks_are_told_on_xfs() {
     sharing_is_told_on(FileSystem::Xfs, 400);
+}
+
+#[test]
+fn what_btrfs_keeps_in_its_metadata_is_not_opened() {
+    let Some(root) = root_only("a small btrfs") else { return };
+    let Some(mounted) = loop_fs(root, FileSystem::Btrfs, 128 << 20) else { return };
+    put(mounted.path(), "empty", "");
+    put(mounted.path(), "small", noise(2_048, 10));
+    for name in ["empty", "small"] {
+        chmod(mounted.path().join(name), 0o000);
+    }
+    chmod(mounted.path(), 0o755);
+    rustix::fs::sync();
+    unprivileged(|| assert_eq!(usage(mounted.path()).shared_bytes, Some(0), "else it could not be told"));
+    put(mounted.path(), "large", noise(2_049, 11));
+    chmod(mounted.path().join("large"), 0o000);
+    rustix::fs::sync();
+    unprivileged(|| assert_eq!(usage(mounted.path()).shared_bytes, None));
 }
 
 #[test]
