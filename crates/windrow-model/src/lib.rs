@@ -43,9 +43,10 @@ pub use key::{LeaseKey, LeaseKeyError};
 pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
 pub use prune::{
-    GoReason, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay, PrunableBranch, PrunableRescue,
-    PrunableWorktree, PruneItem, PrunePlan, PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason,
-    plan_prune, prune_branch, prune_rescue, prune_worktree,
+    BudgetPlan, BudgetSeen, GoReason, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay,
+    PrunableBranch, PrunableRescue, PrunableSpare, PrunableTrash, PrunableWorktree, PruneItem, PrunePlan,
+    PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason, plan_prune, prune_branch, prune_rescue,
+    prune_worktree,
 };
 pub use quantity::{QuantityError, format_bytes, format_duration, parse_bytes, parse_duration};
 pub use reconcile::{
@@ -63,7 +64,7 @@ pub use settings::{
     BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LogMode, PoolSettings,
     RescueSettings, RunSettings, Settings, Submodules,
 };
-pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, check_space};
+pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, Usage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};
 pub use strategy::{
     Abilities, Chosen, FEW_FILES, Strategy, StrategyChoice, TemplateOccasion, choose_strategy, template_for,

@@ -1,10 +1,14 @@
 //! Pruning by policy: what is known of each thing that may go, and the plan that follows from it.
 
+mod budget;
 mod found;
 
-pub use self::found::{
-    GoingBytes, Landed, LandingSeen, LandingSide, LandingWay, PrunableBranch, PrunableRescue,
-    PrunableWorktree, PruneSnapshot, StayReason,
+pub use self::{
+    budget::BudgetPlan,
+    found::{
+        BudgetSeen, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay, PrunableBranch, PrunableRescue,
+        PrunableSpare, PrunableTrash, PrunableWorktree, PruneSnapshot, StayReason,
+    },
 };
 
 use std::{path::PathBuf, time::Duration};
@@ -21,6 +25,9 @@ pub struct PrunePolicy {
     pub older_than: Option<Duration>,
     /// The oldest kept worktrees and rescues, until those that are left hold at most so many bytes.
     pub to_bytes: Option<u64>,
+    /// Of trash, worktrees held ready, kept worktrees and rescues, in this order, the oldest, until everything that is held,
+    /// worktrees in use included, has at most so many unique bytes.
+    pub to_budget: Option<u64>,
     /// Kept worktrees and branches whose commits the local target reaches.
     pub landed: bool,
     /// The same, also when they came into the target, here or at a remote, as other commits.
@@ -66,6 +73,20 @@ pub enum PruneVerdict {
 /// What a step is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PruneItem {
+    /// What was thrown away and is not deleted yet. Only looked at for a budget: it goes by itself.
+    Trash {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A worktree that is held ready. Only looked at for a budget. What somebody wrote into it goes into a rescue.
+    Spare {
+        /// Its id.
+        id: WorktreeId,
+        /// Its name.
+        name: WorktreeName,
+        /// The root of its files.
+        path: PathBuf,
+    },
     /// A worktree that nobody holds. What is unsaved in it goes into a rescue.
     Worktree {
         /// Its id.
@@ -98,9 +119,11 @@ pub enum PruneItem {
 pub struct PruneStep {
     /// The thing.
     pub item: PruneItem,
-    /// The bytes that it holds, as far as they can be told; none for a branch.
+    /// The length of the files that it holds, as far as it can be told; none for a branch, trash and what is held ready.
     pub bytes: Option<u64>,
-    /// Since when it is there; `None` for a branch, or when it is not on record.
+    /// The bytes that only it holds, as far as they can be told; none when no budget is asked for.
+    pub unique: Option<u64>,
+    /// Since when it is there; `None` for a branch or trash, or when it is not on record.
     pub since: Option<Timestamp>,
     /// What becomes of it.
     pub verdict: PruneVerdict,
@@ -122,10 +145,13 @@ impl PruneStep {
 pub struct PrunePlan {
     /// What was asked for.
     pub policy: PrunePolicy,
-    /// About each thing that was looked at: worktrees, rescues, branches, each oldest first; what stays included.
+    /// About each thing that was looked at: trash, worktrees held ready, worktrees, rescues, branches, each oldest first;
+    /// what stays included.
     pub steps: Vec<PruneStep>,
     /// What goes by itself.
     pub going: GoingBytes,
+    /// What becomes of the budget, when one is asked for.
+    pub budget: Option<BudgetPlan>,
 }
 
 impl PrunePlan {
@@ -152,6 +178,8 @@ pub fn plan_prune(mut found: PruneSnapshot, policy: PrunePolicy, now: Timestamp)
     if let Some(limit) = policy.to_bytes {
         fit(&mut held, limit);
     }
+    let budget =
+        policy.to_budget.map(|limit| budget::keep_to(&mut held, found.budget.unwrap_or_default(), limit));
     let leaves = |held: &Held| match (&held.step.item, &held.step.verdict) {
         (PruneItem::Worktree { id, .. }, PruneVerdict::Goes(GoReason::Budget)) => Some(*id),
         _ => None,
@@ -160,7 +188,7 @@ pub fn plan_prune(mut found: PruneSnapshot, policy: PrunePolicy, now: Timestamp)
     let mut steps: Vec<_> = held.into_iter().map(|held| held.step).collect();
     let free = found.branches.iter().filter(|one| one.there.is_none_or(|id| gone.contains(&id)));
     steps.extend(free.map(|one| branch_step(one, &policy)));
-    PrunePlan { policy, steps, going: found.going }
+    PrunePlan { policy, steps, going: found.going, budget }
 }
 
 /// Decides about one worktree, but for the bytes that all hold together.
@@ -242,7 +270,7 @@ impl Held {
         let item = PruneItem::Worktree { id: one.id, name: one.name.clone(), path: one.path.clone() };
         let verdict = prune_worktree(one, policy, now);
         Self {
-            step: PruneStep { item, bytes: one.bytes, since: one.since, verdict },
+            step: PruneStep { item, bytes: one.bytes, unique: one.unique, since: one.since, verdict },
             free: one.obstacle.is_none(),
         }
     }
@@ -251,7 +279,13 @@ impl Held {
         let item = PruneItem::Rescue { id: one.id.clone(), worktree: one.worktree.clone() };
         let verdict = prune_rescue(one, policy, now);
         Self {
-            step: PruneStep { item, bytes: Some(one.bytes), since: Some(one.since), verdict },
+            step: PruneStep {
+                item,
+                bytes: Some(one.bytes),
+                unique: one.unique,
+                since: Some(one.since),
+                verdict,
+            },
             free: one.obstacle.is_none(),
         }
     }
@@ -288,7 +322,7 @@ fn fit(held: &mut [Held], limit: u64) {
 
 fn branch_step(one: &PrunableBranch, policy: &PrunePolicy) -> PruneStep {
     let item = PruneItem::Branch { name: one.name.clone(), tip: one.tip, worktree: one.worktree.clone() };
-    PruneStep { item, bytes: None, since: None, verdict: prune_branch(one, policy) }
+    PruneStep { item, bytes: None, unique: None, since: None, verdict: prune_branch(one, policy) }
 }
 
 #[cfg(test)]

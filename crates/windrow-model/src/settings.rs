@@ -74,6 +74,8 @@ pub struct PoolSettings {
     pub templates: u32,
     /// How long a worktree is held ready while the pool is not filled anew; 7 d, zero is for ever.
     pub idle: Duration,
+    /// How many unique bytes everything that is held may take before no more worktrees are made ready; `None` is no limit.
+    pub max_bytes: Option<u64>,
 }
 
 impl Default for PoolSettings {
@@ -89,6 +91,7 @@ impl Default for PoolSettings {
             strategy: StrategyChoice::Auto,
             templates: 1,
             idle: Duration::from_secs(7 * 86_400),
+            max_bytes: None,
         }
     }
 }

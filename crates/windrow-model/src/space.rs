@@ -1,4 +1,60 @@
-//! The guard before a worktree is made.
+//! How much room things take, and the guard before a worktree is made.
+
+use std::ops::AddAssign;
+
+/// What lies in a tree, and how much of it nothing else holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Sum of the lengths of files and links, in bytes; holes count, directories do not.
+    pub apparent_bytes: u64,
+    /// What the file system set aside for it, in bytes; directories count.
+    pub allocated_bytes: u64,
+    /// How many of these other files hold as well, in or outside of the tree; `None` when that cannot be told.
+    pub shared_bytes: Option<u64>,
+    /// Files, links and directories; several names of one file are one.
+    pub inodes: u64,
+}
+
+/// Nothing: all of it is told.
+impl Default for Usage {
+    fn default() -> Self {
+        Self { apparent_bytes: 0, allocated_bytes: 0, shared_bytes: Some(0), inodes: 0 }
+    }
+}
+
+impl Usage {
+    /// The bytes that nothing else holds; `None` when that cannot be told.
+    #[must_use]
+    pub fn unique_bytes(&self) -> Option<u64> {
+        Some(self.allocated_bytes.saturating_sub(self.shared_bytes?))
+    }
+
+    /// The bytes that count against a budget: the unique ones, or all where these cannot be told.
+    #[must_use]
+    pub fn charged_bytes(&self) -> u64 {
+        self.unique_bytes().unwrap_or(self.allocated_bytes)
+    }
+}
+
+/// Adds what lies elsewhere; a file that has names in both counts twice.
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.apparent_bytes = self.apparent_bytes.saturating_add(other.apparent_bytes);
+        self.allocated_bytes = self.allocated_bytes.saturating_add(other.allocated_bytes);
+        let both = self.shared_bytes.zip(other.shared_bytes);
+        self.shared_bytes = both.map(|(own, others)| own.saturating_add(others));
+        self.inodes = self.inodes.saturating_add(other.inodes);
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
 
 /// What a new worktree needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +126,25 @@ mod tests {
         free_inodes: Some(120),
         reserve_bytes: 1 << 30,
     };
+
+    #[test]
+    fn what_is_shared_somewhere_unknown_is_unknown_in_the_sum_and_charged_whole() {
+        let usage = |allocated_bytes, shared_bytes| Usage {
+            apparent_bytes: 1,
+            allocated_bytes,
+            shared_bytes,
+            inodes: 2,
+        };
+        let told: Usage = [usage(100, Some(30)), usage(50, Some(0))].into_iter().sum();
+        assert_eq!(
+            told,
+            Usage { apparent_bytes: 2, allocated_bytes: 150, shared_bytes: Some(30), inodes: 4 }
+        );
+        assert_eq!((told.unique_bytes(), told.charged_bytes()), (Some(120), 120));
+        let untold: Usage = [told, usage(8, None)].into_iter().sum();
+        assert_eq!((untold.unique_bytes(), untold.charged_bytes()), (None, 158));
+        assert_eq!(Usage::default().unique_bytes(), Some(0));
+    }
 
     #[test]
     fn bytes_and_inodes_are_guarded_at_the_edge() {

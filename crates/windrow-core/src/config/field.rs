@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
 /// What fits the signed integers of TOML and SQLite.
 const LARGEST: u64 = i64::MAX.unsigned_abs();
 
-/// What `pool.max_worktrees` says when there is no limit.
+/// What `pool.max_worktrees` and `pool.max_bytes` say when there is no limit.
 pub(super) const UNLIMITED: &str = "unlimited";
 
 const DELETE: &[(&str, DeleteBranch)] = &[
@@ -101,6 +101,7 @@ pub(super) enum Field<'a> {
     Count(&'a mut u32),
     Limit(&'a mut Option<u32>),
     Size(&'a mut u64),
+    SizeLimit(&'a mut Option<u64>),
     Duration(&'a mut Duration),
     Switch(&'a mut bool),
     Directory(&'a mut String),
@@ -120,6 +121,7 @@ impl Field<'_> {
             Self::Count(place) => *place = count(raw)?,
             Self::Limit(place) => *place = limit(raw)?,
             Self::Size(place) => *place = size(raw)?,
+            Self::SizeLimit(place) => *place = size_limit(raw)?,
             Self::Duration(place) => *place = duration(raw)?,
             Self::Switch(place) => *place = switch(raw)?,
             Self::Directory(place) => *place = checked(raw, is_directory_template)?,
@@ -140,6 +142,9 @@ impl Field<'_> {
             Self::Count(count) => count.to_string(),
             Self::Limit(limit) => limit.map_or_else(|| quoted(UNLIMITED), |limit| limit.to_string()),
             Self::Size(bytes) => quoted(&exact_bytes(**bytes)),
+            Self::SizeLimit(limit) => {
+                limit.map_or_else(|| quoted(UNLIMITED), |bytes| quoted(&exact_bytes(bytes)))
+            }
             Self::Duration(duration) => quoted(&exact_duration(**duration)),
             Self::Switch(value) => value.to_string(),
             Self::Directory(text) => quoted(text),
@@ -183,6 +188,14 @@ fn size(raw: &Raw) -> Option<u64> {
         other => parse_bytes(other.text()?).ok()?,
     };
     (bytes <= LARGEST).then_some(bytes)
+}
+
+/// The outer option says whether the value fits, the inner is the limit.
+fn size_limit(raw: &Raw) -> Option<Option<u64>> {
+    match raw {
+        Raw::Text(text) if text == UNLIMITED => Some(None),
+        other => size(other).map(Some),
+    }
 }
 
 fn duration(raw: &Raw) -> Option<Duration> {
@@ -249,6 +262,22 @@ mod tests {
         }
         for bytes in [0, 1, 1_023, 1_024, 1_536, 10 << 20, 3 << 40, LARGEST] {
             assert_eq!(parse_bytes(&exact_bytes(bytes)).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_size_may_have_no_limit() {
+        let mut limit = None;
+        for (written, read, shown) in [
+            (Raw::Text("2GiB".to_owned()), Some(2 << 30), "\"2GiB\""),
+            (Raw::Integer(0), Some(0), "\"0\""),
+            (Raw::Text(UNLIMITED.to_owned()), None, "\"unlimited\""),
+        ] {
+            assert_eq!(Field::SizeLimit(&mut limit).set(&written), Some(()));
+            assert_eq!((limit, Field::SizeLimit(&mut limit).show().as_str()), (read, shown));
+        }
+        for wrong in [Raw::Text("much".to_owned()), Raw::Boolean(true), Raw::Integer(LARGEST + 1)] {
+            assert_eq!(Field::SizeLimit(&mut limit).set(&wrong), None);
         }
     }
 

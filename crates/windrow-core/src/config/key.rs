@@ -18,6 +18,8 @@ pub enum Kind {
     Limit,
     /// A number of bytes, as an integer or as text with a unit.
     Size,
+    /// The same, or `unlimited`.
+    SizeLimit,
     /// A number of seconds, as an integer or as text with units.
     Duration,
     /// A template of a directory, with `{name}` and perhaps `{repo}`.
@@ -43,6 +45,7 @@ impl Kind {
             Self::Count => "a whole number from 0".to_owned(),
             Self::Limit => format!("a whole number from 1, or \"{UNLIMITED}\""),
             Self::Size => "a size such as 4096, \"512MiB\" or \"2GiB\"".to_owned(),
+            Self::SizeLimit => format!("a size such as 4096, \"512MiB\" or \"2GiB\", or \"{UNLIMITED}\""),
             Self::Duration => {
                 "a duration such as 90, \"10m\", \"1h30m\" or \"14d\", of at most 100 years".to_owned()
             }
@@ -219,6 +222,15 @@ static KEYS: &[KeyDoc] = &[
         |settings| Field::Duration(&mut settings.pool.idle),
         "How long a worktree is held ready when no other is handed out or given back meanwhile; then it is thrown away. Zero holds \
          them for ever.",
+    ),
+    row(
+        "pool.max_bytes",
+        Kind::SizeLimit,
+        "\"unlimited\"",
+        |settings| Field::SizeLimit(&mut settings.pool.max_bytes),
+        "The budget for the unique bytes of all worktrees, those held ready, rescues and trash: what other files share does \
+         not count. No worktree is made ready beyond it, and `windrow prune --to-budget` keeps to it. No worktree that \
+         somebody asks for is refused for its sake: measuring takes too long for that.",
     ),
     row(
         "branch.template",

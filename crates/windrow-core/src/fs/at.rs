@@ -24,7 +24,14 @@ pub(super) struct Looked {
     pub(super) mode: u32,
     /// Whether something is mounted there.
     pub(super) mount: bool,
+    /// Bytes that the file system set aside for it.
+    pub(super) allocated: u64,
+    /// How many names it has.
+    pub(super) links: u64,
 }
+
+/// The unit of `st_blocks`, whatever the file system's own. *Source*: inode(7).
+const BLOCK: u64 = 512;
 
 impl Looked {
     pub(super) fn kind(&self) -> rustix::fs::FileType {
@@ -280,7 +287,8 @@ mod platform {
             size: found.stx_size,
         };
         let mount = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
-        Ok(Looked { stat, mode: found.stx_mode.into(), mount })
+        let allocated = found.stx_blocks.saturating_mul(super::BLOCK);
+        Ok(Looked { stat, mode: found.stx_mode.into(), mount, allocated, links: found.stx_nlink.into() })
     }
 
     fn stamp(time: StatxTimestamp) -> Stamp {

@@ -19,12 +19,14 @@ mod reflink;
 mod scan;
 mod scrub;
 mod space;
+mod spread;
 mod subvolume;
 mod temporary;
 #[cfg(test)]
 mod testing;
 mod trash;
 mod tree_path;
+mod usage;
 
 pub use abilities::abilities;
 pub use archive::{
@@ -60,3 +62,4 @@ pub use trash::{
     rename_new, set_aside, take_in_hand,
 };
 pub use tree_path::{TreePathError, check_tree_path};
+pub use usage::{UsageError, usage_of};

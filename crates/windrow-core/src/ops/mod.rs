@@ -14,6 +14,7 @@ mod ending;
 mod error;
 mod filling;
 mod guard;
+mod holdings;
 mod identity;
 mod keeper;
 mod last_look;
@@ -62,6 +63,7 @@ pub use error::{
     StateError, SweepError,
 };
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
+pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
 pub use observer::{HeldBy, Observer, Unobserved};

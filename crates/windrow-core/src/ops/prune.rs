@@ -1,7 +1,7 @@
 //! Removing by policy what nobody needs any more: kept worktrees, rescues, branches whose work is elsewhere.
 //!
 //! # Locking
-//! Looking takes no lock. Each step is done under the lock of its worktree, after looking again, so whatever changed since the
+//! Looking takes no lock. Nothing is made ready while a budget is kept to, by the lock of those who fill the pool. Each step is done under the lock of its worktree, after looking again, so whatever changed since the
 //! plan was made is left for the next time. A branch is deleted under the repository lock, after another look at where it
 //! is, where what holds its work is, and who uses it.
 //!
@@ -10,6 +10,7 @@
 //! the next command finishes it; a branch goes by one transaction. What a killed prune had begun the next command finishes.
 
 mod act;
+mod budget;
 mod landing;
 mod look;
 
@@ -21,7 +22,7 @@ use super::{
     observer::Observer,
     pool::Pool,
     recover::{self, Spare},
-    suspension,
+    suspension, warm,
 };
 use crate::{process, store::LocalStore};
 
@@ -48,6 +49,8 @@ pub struct Pruned {
     pub plan: PrunePlan,
     /// What became of each step, in the plan's order.
     pub fates: Vec<PruneFate>,
+    /// How many unique bytes are held now; `None` when no budget was asked for, or nothing was there.
+    pub held: Option<u64>,
 }
 
 impl Pruned {
@@ -55,6 +58,13 @@ impl Pruned {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !self.fates.iter().any(|fate| matches!(fate, PruneFate::Skipped(_)))
+    }
+
+    /// Tells whether what is held now fits the budget that was asked for, if one was.
+    #[must_use]
+    pub fn is_within_budget(&self) -> bool {
+        let over = self.plan.policy.to_budget.zip(self.held).is_some_and(|(limit, held)| held > limit);
+        !over
     }
 }
 
@@ -70,34 +80,50 @@ pub fn plan(pool: &Pool, policy: PrunePolicy) -> Result<PrunePlan, PruneError> {
 }
 
 /// Carries a plan out, then does what every changing command does: recovers what dead ones left. A step that cannot be done keeps no
-/// other from being done.
+/// other from being done. With a budget, what was thrown away is deleted before this returns.
 ///
 /// # Errors
 /// The records cannot be opened for a change.
 pub fn execute(pool: &Pool, plan: PrunePlan, observer: &mut dyn Observer) -> Result<Pruned, PruneError> {
-    let mut fates = Vec::new();
+    let (mut fates, mut held) = (Vec::new(), None);
     if let Some(mut store) = pool.store_if_any()? {
         suspension::make_up_for(&mut store, process::suspended())?;
         let steps = plan.steps.iter().filter(|step| step.goes().is_some()).count();
+        // What goes is not made anew meanwhile.
+        let budget = plan.budget.filter(|_| steps > 0);
+        let nobody_fills = budget.map(|_| warm::hold_off(pool)).transpose()?;
         if steps > 0 {
             observer.stage("pruning", Some(steps as u64));
         }
         let mut done = 0;
         for step in &plan.steps {
-            fates.push(fate_of(pool, &mut store, &plan.policy, step));
+            fates.push(fate_of(pool, &mut store, &plan.policy, step, observer));
             done += u64::from(step.goes().is_some());
             observer.advanced(done);
         }
         recover::before(pool, &mut store, &Spare::Nothing, observer)?;
+        held = match budget {
+            Some(_) => Some(budget::settle(pool, &store.worktrees()?)?),
+            None => plan.budget.map(|budget| budget.held),
+        };
+        drop(nobody_fills);
         keeper::on_demand(pool);
     }
     fates.resize(plan.steps.len(), PruneFate::Gone);
-    Ok(Pruned { plan, fates })
+    Ok(Pruned { plan, fates, held })
 }
 
-fn fate_of(pool: &Pool, store: &mut LocalStore, policy: &PrunePolicy, step: &PruneStep) -> PruneFate {
+fn fate_of(
+    pool: &Pool,
+    store: &mut LocalStore,
+    policy: &PrunePolicy,
+    step: &PruneStep,
+    observer: &mut dyn Observer,
+) -> PruneFate {
     let Some(why) = step.goes() else { return PruneFate::Rested };
     let fate = match &step.item {
+        PruneItem::Trash { path } => Ok(budget::empty(path)),
+        PruneItem::Spare { id, .. } => act::spare(pool, store, *id, observer),
         PruneItem::Worktree { id, .. } => act::worktree(pool, store, policy, *id, step, why),
         PruneItem::Rescue { id, .. } => act::rescue(pool, store, id, step),
         PruneItem::Branch { name, tip, .. } => act::branch(pool, store, policy, name, *tip),

@@ -186,7 +186,7 @@ fn discard(
     lock: WorktreeLock,
 ) -> Result<Option<String>, Box<dyn std::error::Error>> {
     match warm::remove_locked(pool, store, record, lock, &mut Unobserved)? {
-        Removal::Ended(notice) => Ok(Some(notice)),
+        Removal::Ended(notice, _) => Ok(Some(notice)),
         Removal::Gone | Removal::Taken => Ok(None),
     }
 }

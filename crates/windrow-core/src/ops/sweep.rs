@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    io,
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -84,12 +85,26 @@ pub fn sweep(trash: &Path) -> Result<fs::TrashReport, SweepError> {
     Ok(total)
 }
 
+/// For how long a sweeper at work is waited for.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Empties a trash directory now; `None` when a sweeper was at work all the time.
+///
+/// # Errors
+/// The directory cannot be read.
+pub(super) fn empty_now(trash: &Path) -> Result<Option<fs::TrashReport>, SweepError> {
+    if !fs::has_trash(trash) {
+        return Ok(Some(fs::TrashReport::default()));
+    }
+    let Some(_turn) = FileLock::acquire(&lock_of(trash), Wait::For(PATIENCE))? else { return Ok(None) };
+    Ok(Some(fs::empty_trash(trash)?))
+}
+
 /// Empties a trash directory now and removes it, if nothing of others is in it; tells whether it is gone.
 ///
 /// # Errors
 /// The directory cannot be read; a sweeper at work is waited for.
 pub(super) fn clear_away(trash: &Path) -> Result<bool, SweepError> {
-    const PATIENCE: Duration = Duration::from_secs(600);
     if trash.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Ok(true);
     }
@@ -109,6 +124,20 @@ pub(super) fn directories(pool: &Pool, worktrees: &[WorktreeRecord]) -> BTreeSet
     let mut found: BTreeSet<_> = worktrees.iter().map(Pool::trash_of).collect();
     found.extend(place::trash(pool));
     found
+}
+
+/// What waits in a trash directory to be deleted; nothing when there is no trash.
+pub(super) fn entries(trash: &Path) -> io::Result<Vec<PathBuf>> {
+    let all = match std::fs::read_dir(trash) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        all => all?,
+    };
+    let mut found = Vec::new();
+    for entry in all {
+        found.push(entry?.path());
+    }
+    found.retain(|path| fs::is_in_trash(path));
+    Ok(found)
 }
 
 /// Starts sweepers for trash that a former command left behind.

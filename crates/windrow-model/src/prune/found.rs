@@ -17,6 +17,8 @@ pub struct PrunableWorktree {
     pub path: PathBuf,
     /// The length of its files; `None` when that cannot be told.
     pub bytes: Option<u64>,
+    /// The bytes that nothing else holds; `None` when that cannot be told, or no budget is asked for.
+    pub unique: Option<u64>,
     /// Since when it is kept; `None` when that is not on record.
     pub since: Option<Timestamp>,
     /// Until when it is kept.
@@ -36,12 +38,55 @@ pub struct PrunableRescue {
     pub worktree: WorktreeName,
     /// The length of its archive.
     pub bytes: u64,
+    /// The bytes that nothing else holds; `None` when that cannot be told, or no budget is asked for.
+    pub unique: Option<u64>,
     /// When it was made.
     pub since: Timestamp,
     /// Whether its configured time is over, or it is beyond the configured budget.
     pub due: bool,
     /// What stands in the way, whatever the policy.
     pub obstacle: Option<StayReason>,
+}
+
+/// A directory of what was thrown away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrunableTrash {
+    /// The directory.
+    pub path: PathBuf,
+    /// The bytes that nothing else holds; `None` when that cannot be told.
+    pub unique: Option<u64>,
+}
+
+/// A worktree that is held ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrunableSpare {
+    /// Its id.
+    pub id: WorktreeId,
+    /// Its name.
+    pub name: WorktreeName,
+    /// The root of its files.
+    pub path: PathBuf,
+    /// The bytes that nothing else holds; `None` when that cannot be told.
+    pub unique: Option<u64>,
+    /// When it was made.
+    pub since: Timestamp,
+    /// Whether it can be handed out as it is.
+    pub usable: bool,
+    /// What stands in the way, whatever the policy.
+    pub obstacle: Option<StayReason>,
+}
+
+/// What counts against a budget, besides kept worktrees and rescues.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BudgetSeen {
+    /// Trash; only directories that hold some.
+    pub trash: Vec<PrunableTrash>,
+    /// Worktrees that are held ready.
+    pub spares: Vec<PrunableSpare>,
+    /// The unique bytes of what no policy takes: worktrees in use.
+    pub fixed: u64,
+    /// How many of those there are whose bytes cannot be told.
+    pub untold: u32,
 }
 
 /// A branch that was made for a worktree.
@@ -81,6 +126,8 @@ pub struct PruneSnapshot {
     pub branches: Vec<PrunableBranch>,
     /// What goes by itself.
     pub going: GoingBytes,
+    /// What else counts against a budget; `None` when no policy asks for it.
+    pub budget: Option<BudgetSeen>,
 }
 
 /// How commits came into a branch.

@@ -2,22 +2,23 @@
 
 use super::*;
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-const NOW: i64 = 1_000;
+pub(super) const NOW: i64 = 1_000;
 
-fn id(number: u128) -> WorktreeId {
+pub(super) fn id(number: u128) -> WorktreeId {
     WorktreeId::new(uuid::Uuid::from_u128(number))
 }
 
-fn worktree(number: u8) -> PrunableWorktree {
+pub(super) fn worktree(number: u8) -> PrunableWorktree {
     PrunableWorktree {
         id: id(u128::from(number)),
         name: format!("w-{number}").parse().unwrap(),
         path: format!("/pool/w-{number}").into(),
         bytes: Some(10),
+        unique: None,
         since: Some(at(100 * i64::from(number))),
         until: Some(at(5_000)),
         obstacle: None,
@@ -25,11 +26,12 @@ fn worktree(number: u8) -> PrunableWorktree {
     }
 }
 
-fn rescue(number: u8, bytes: u64) -> PrunableRescue {
+pub(super) fn rescue(number: u8, bytes: u64) -> PrunableRescue {
     PrunableRescue {
         id: format!("r-{number}").parse().unwrap(),
         worktree: "w".parse().unwrap(),
         bytes,
+        unique: None,
         since: at(100 * i64::from(number)),
         due: false,
         obstacle: None,
@@ -73,7 +75,14 @@ fn policies() -> Vec<PrunePolicy> {
     for older_than in ages {
         for to_bytes in sizes {
             for landed in both {
-                all.extend(both.map(|merged| PrunePolicy { older_than, to_bytes, landed, merged }));
+                let to_budget = None;
+                all.extend(both.map(|merged| PrunePolicy {
+                    older_than,
+                    to_bytes,
+                    to_budget,
+                    landed,
+                    merged,
+                }));
             }
         }
     }
@@ -93,7 +102,7 @@ fn obstacles() -> [StayReason; 7] {
 }
 
 /// One letter for each thing of a plan, in its order: why it goes, or a point.
-fn letters(found: PruneSnapshot, policy: &PrunePolicy) -> String {
+pub(super) fn letters(found: PruneSnapshot, policy: &PrunePolicy) -> String {
     let plan = plan_prune(found, policy.clone(), at(NOW));
     let letter = |step: &PruneStep| match step.goes() {
         None => '.',
@@ -127,7 +136,7 @@ fn what_stands_in_the_way_stands_whatever_the_policy() {
                     worktrees: vec![blocked],
                     rescues: vec![PrunableRescue { due: true, ..held.clone() }, held],
                     branches: vec![used],
-                    going: GoingBytes::default(),
+                    ..PruneSnapshot::default()
                 };
                 assert_eq!(letters(found.clone(), &policy), "....", "{policy:?} {obstacle:?}");
                 let plan = plan_prune(found, policy.clone(), at(NOW));
@@ -261,7 +270,7 @@ fn without_a_policy_only_what_has_had_its_time_goes() {
         worktrees: vec![worktree(1), PrunableWorktree { until: Some(at(NOW)), ..worktree(2) }],
         rescues: vec![rescue(1, 10), PrunableRescue { due: true, ..rescue(2, 10) }],
         branches: vec![branch(landed(LandingWay::Reached, LandingSide::Here))],
-        going: GoingBytes::default(),
+        ..PruneSnapshot::default()
     };
     assert_eq!(letters(found.clone(), &PrunePolicy::default()), ".d.d.");
     assert!(!plan_prune(found, PrunePolicy::default(), at(NOW)).is_empty());

@@ -215,6 +215,9 @@ pub(crate) struct ReleaseArgs {
 /// Arguments of `list`.
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
+    /// Also tell what each takes on the disk, which takes a look at every file
+    #[arg(long)]
+    pub(crate) du: bool,
     /// Print the worktrees as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -49,11 +49,12 @@ Examples:
 pub(super) const POOL: &str = "\
 A worktree that is held ready only has to be given its name and branch; at another commit the files
 that differ are written. `[pool] warm = N` in the configuration keeps N ready for ever. Each takes the
-room of a whole checkout. They lie beside the worktrees, and git does not list them.
+room of a whole checkout; `[pool] max_bytes` bounds what everything takes together. They lie beside the
+worktrees, and git does not list them.
 
 Examples:
   windrow pool warm 4 --wait
-  windrow pool status
+  windrow pool status --du
   windrow pool resize 0";
 
 pub(super) const RESTORE: &str = "\
@@ -69,14 +70,17 @@ Without a policy only what has had its configured time goes, as it does by itsel
 whatever one of them names goes. Unsaved work of a kept worktree goes into a rescue first. What stays,
 and does not count for --to-bytes: worktrees in use, locked or quarantined. Branches that Windrow did
 not make, or that are checked out, stay as well. A worktree with uncommitted work is neither landed nor
-merged. Remote branches count as they were last fetched. The exit code is 1 when something that was to
-go could not go.
+merged. Remote branches count as they were last fetched. --to-budget counts everything that is held,
+worktrees in use included, by the bytes that nothing else holds, and looks at every file for it. Ready
+worktrees that went are made again at the next hand-out, unless `pool.max_bytes` leaves no room.
+The exit code is 1 when something that was to go could not go, or the budget is not met.
 
 Examples:
   windrow prune --older-than 7d --dry-run
   windrow prune --landed                      also deletes the branches
   windrow prune --merged --older-than 30d     after `git fetch`: merged, squashed, rebased, or old
-  windrow prune --to-bytes 2GiB";
+  windrow prune --to-bytes 2GiB
+  windrow prune --to-budget 20GiB --dry-run";
 
 pub(super) const RECONCILE: &str = "\
 For what other commands do not heal by themselves: worktrees or the repository were moved, records are

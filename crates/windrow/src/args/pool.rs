@@ -14,6 +14,9 @@ pub(crate) struct PoolArgs {
 pub(crate) enum PoolCommand {
     /// Tell what is held ready
     Status {
+        /// Also tell what everything takes on the disk, which takes a look at every file
+        #[arg(long)]
+        du: bool,
         /// Print it as JSON
         #[arg(long)]
         json: bool,

@@ -14,6 +14,10 @@ pub(crate) struct PruneArgs {
     /// The oldest kept worktrees and rescues, until the rest holds at most this much
     #[arg(long, value_name = "SIZE", help_heading = "Policy", value_parser = parse_bytes)]
     to_bytes: Option<u64>,
+    /// Trash, ready worktrees, kept ones, rescues, until everything held has at most this much to itself; without SIZE
+    /// `pool.max_bytes`
+    #[arg(long, value_name = "SIZE", num_args = 0..=1, help_heading = "Policy", value_parser = parse_bytes)]
+    to_budget: Option<Option<u64>>,
     /// Kept worktrees and branches whose commits are in their target branch
     #[arg(long, help_heading = "Policy")]
     landed: bool,
@@ -29,13 +33,18 @@ pub(crate) struct PruneArgs {
 }
 
 impl PruneArgs {
-    /// What is to go.
-    pub(crate) fn policy(&self) -> PrunePolicy {
-        PrunePolicy {
+    /// What is to go; the configured budget stands for one that is asked for without its size. `None` when none is configured.
+    pub(crate) fn policy(&self, configured: Option<u64>) -> Option<PrunePolicy> {
+        let to_budget = match self.to_budget {
+            None => None,
+            Some(given) => Some(given.or(configured)?),
+        };
+        Some(PrunePolicy {
             older_than: self.older_than,
             to_bytes: self.to_bytes,
+            to_budget,
             landed: self.landed,
             merged: self.merged,
-        }
+        })
     }
 }

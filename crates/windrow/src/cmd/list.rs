@@ -14,12 +14,11 @@ use crate::{
 pub(super) fn list(context: &mut Context, args: &ListArgs) -> Result<Exit, Problem> {
     let pool = context.open()?;
     let entries = ops::list(&pool)?;
-    match Form::from(args.json) {
-        Form::Json => context.document(&ListDocument::from(entries.as_slice()))?,
-        Form::Human => {
-            let text = render::list(&entries, &context.view());
-            context.text(&text)?;
-        }
+    let usage = args.du.then(|| ops::usage_of(&pool, &entries));
+    match (Form::from(args.json), &usage) {
+        (Form::Json, _) => context.document(&ListDocument::new(&entries, usage.as_deref()))?,
+        (Form::Human, None) => context.text(&render::list(&entries, &context.view()))?,
+        (Form::Human, Some(usage)) => context.text(&render::list_usage(&entries, usage, &context.view()))?,
     }
     Ok(Exit::OK)
 }

@@ -1,6 +1,6 @@
 //! `windrow pool`.
 
-use windrow_core::ops::{self, Pool, WarmRequest};
+use windrow_core::ops::{self, Holdings, Pool, WarmRequest};
 
 use super::{Context, Form};
 use crate::{
@@ -18,7 +18,10 @@ use crate::{
 pub(super) fn pool(context: &mut Context, command: &PoolCommand) -> Result<Exit, Problem> {
     let pool = context.open()?;
     match command {
-        PoolCommand::Status { json } => status(context, &pool, Form::from(*json)),
+        PoolCommand::Status { du, json } => {
+            let held = if *du { Some(ops::holdings(&pool)?) } else { None };
+            status(context, &pool, held.as_ref(), Form::from(*json))
+        }
         PoolCommand::Warm { count, wait: true, json } => warm(context, &pool, *count, Form::from(*json)),
         PoolCommand::Warm { count, .. } => {
             ops::start_filling(&pool, WarmRequest { count: *count })?;
@@ -35,11 +38,11 @@ pub(super) fn pool(context: &mut Context, command: &PoolCommand) -> Result<Exit,
     }
 }
 
-fn status(context: &mut Context, pool: &Pool, form: Form) -> Result<Exit, Problem> {
+fn status(context: &mut Context, pool: &Pool, held: Option<&Holdings>, form: Form) -> Result<Exit, Problem> {
     let status = ops::pool_status(pool)?;
     match form {
-        Form::Json => context.document(&PoolStatusDocument::from(&status))?,
-        Form::Human => context.text(&render::pool_status(&status, &context.view()))?,
+        Form::Json => context.document(&PoolStatusDocument::new(&status, held))?,
+        Form::Human => context.text(&render::pool_status(&status, held, &context.view()))?,
     }
     Ok(Exit::OK)
 }

@@ -14,7 +14,8 @@ use crate::{
 /// Removes by policy what nobody needs any more, or tells what would go.
 pub(super) fn prune(context: &mut Context, args: &PruneArgs) -> Result<Exit, Problem> {
     let pool = context.open()?;
-    let plan = ops::plan_prune(&pool, args.policy())?;
+    let policy = args.policy(pool.settings().pool.max_bytes).ok_or_else(no_budget)?;
+    let plan = ops::plan_prune(&pool, policy)?;
     let form = Form::from(args.json);
     if args.dry_run {
         match form {
@@ -30,5 +31,10 @@ pub(super) fn prune(context: &mut Context, args: &PruneArgs) -> Result<Exit, Pro
         Form::Json => context.document(&PruneDocument::from(&done))?,
         Form::Human => context.text(&render::pruned(&done, &context.view()))?,
     }
-    Ok(if done.is_complete() { Exit::OK } else { Exit::FAILURE })
+    Ok(if done.is_complete() && done.is_within_budget() { Exit::OK } else { Exit::FAILURE })
+}
+
+fn no_budget() -> Problem {
+    Problem::usage("no budget is configured")
+        .hint("name one, as in `windrow prune --to-budget 20GiB`, or set `pool.max_bytes`")
 }

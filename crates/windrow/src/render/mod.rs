@@ -26,7 +26,7 @@ pub(crate) use self::{
     deinit::{adopted, deinit_plan, deinited},
     doctor::doctor,
     events::event,
-    list::list,
+    list::{list, list_usage},
     pool::{filled, filling, pool_status, shrunk},
     problem::{notice, problem},
     prune::{prune_plan, pruned},

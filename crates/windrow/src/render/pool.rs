@@ -1,18 +1,57 @@
 //! The warm pool.
 
 use comfy_table::Cell;
-use windrow_core::ops::{Filled, PoolStatus, Shrunk};
+use windrow_core::ops::{Filled, Holdings, PoolStatus, Shrunk};
+use windrow_model::format_bytes;
 
 use super::{
     View,
+    list::usage_cells,
     strategies::templates,
     style::{CARE, FAINT, GOOD, NAME, paint},
     table,
     text::{age, count, path, safe},
 };
 
+/// What is held ready, and what everything takes if that was measured.
+pub(crate) fn pool_status(status: &PoolStatus, held: Option<&Holdings>, view: &View<'_>) -> String {
+    let used = held.map_or_else(String::new, |held| holdings(held, status.max_bytes));
+    ready(status, view) + &used
+}
+
+/// A table of what everything takes.
+fn holdings(held: &Holdings, budget: Option<u64>) -> String {
+    let total = held.total();
+    let rows = [
+        ("ready", held.ready),
+        ("templates", held.templates),
+        ("in use", held.in_use),
+        ("rescues", held.rescues),
+        ("trash", held.trash),
+        ("total", total),
+    ];
+    let mut table = table::table(&["HELD", "COUNT", "UNIQUE", "SHARED", "APPARENT", "FILES"]);
+    for (what, of) in rows {
+        let mut row = vec![Cell::new(what), Cell::new(of.count)];
+        row.extend(usage_cells(Some(&of.usage)));
+        table.add_row(row);
+    }
+    let mut text = table::render(table);
+    if total.untold > 0 {
+        let told = format!("without {}, whose size cannot be told", count(total.untold.into(), "thing"));
+        text.push_str(&format!("{}\n", paint(CARE, told)));
+    }
+    if let Some(budget) = budget {
+        let over = total.usage.charged_bytes() > budget;
+        let told = format!("pool.max_bytes allows {}", format_bytes(budget));
+        let next = if over { "; `windrow prune --to-budget` keeps to it" } else { "" };
+        text.push_str(&format!("{}\n", paint(if over { CARE } else { FAINT }, told + next)));
+    }
+    text
+}
+
 /// What is held ready, and what to do when nothing is.
-pub(crate) fn pool_status(status: &PoolStatus, view: &View<'_>) -> String {
+fn ready(status: &PoolStatus, view: &View<'_>) -> String {
     let usable = status.spares.iter().filter(|spare| spare.usable).count();
     let ready = paint(if usable > 0 { GOOD } else { CARE }, format!("{usable} ready"));
     let of = status.max.map_or_else(String::new, |max| format!(" of {max}"));
@@ -51,6 +90,9 @@ pub(crate) fn filled(filled: &Filled) -> String {
     }
     if filled.switched > 0 {
         did.push(format!("{} brought up to date", filled.switched));
+    }
+    if filled.withheld > 0 {
+        did.push(format!("{} not made for want of room in the budget", filled.withheld));
     }
     let did = if did.is_empty() { "nothing to do".to_owned() } else { did.join(", ") };
     format!("{}  {}\n", paint(NAME, format!("{} ready", worktrees(filled.ready))), paint(FAINT, did))

@@ -3,13 +3,13 @@
 use comfy_table::{Cell, Color};
 use windrow_core::ops::{PruneFate, Pruned};
 use windrow_model::{
-    GoReason, Landed, LandingSide, LandingWay, PruneItem, PrunePlan, PrunePolicy, PruneStep, PruneVerdict,
-    StayReason, format_bytes,
+    BudgetPlan, GoReason, Landed, LandingSide, LandingWay, PruneItem, PrunePlan, PrunePolicy, PruneStep,
+    PruneVerdict, StayReason, format_bytes,
 };
 
 use super::{
     View,
-    style::{FAINT, TYPED, paint},
+    style::{CARE, FAINT, TYPED, paint},
     table,
     text::{age, count, path, safe},
 };
@@ -23,7 +23,8 @@ pub(crate) fn prune_plan(plan: &PrunePlan, view: &View<'_>) -> String {
         true => None,
     };
     let sum = format!("{} would go, {}", sum(&goes), stay(plan.steps.len() - goes.len()));
-    told(rows, &sum, plan, next, view)
+    let budget = plan.budget.as_ref().map(|plan| budget(plan, plan.left, Tense::Conditional));
+    told(rows, &(sum + &budget.unwrap_or_default()), plan, next, view)
 }
 
 /// What went.
@@ -40,7 +41,33 @@ pub(crate) fn pruned(done: &Pruned, view: &View<'_>) -> String {
     let saved = done.fates.iter().any(|fate| matches!(fate, PruneFate::Done { rescue: Some(_) }));
     let next = saved.then(|| "windrow rescue list".to_owned());
     let sum = format!("{} went, {}", sum(&gone), stay(done.plan.steps.len() - gone.len()));
+    let budget = done.plan.budget.as_ref().map(|plan| budget(plan, done.held.unwrap_or(0), Tense::Past));
+    let sum = sum + &budget.unwrap_or_default();
     told(rows, &sum, &done.plan, next, view)
+}
+
+/// What becomes of the budget, on a line of its own.
+fn budget(budget: &BudgetPlan, left: u64, tense: Tense) -> String {
+    let (held, after) = (format_bytes(budget.held), format_bytes(left));
+    let mut text = match tense {
+        Tense::Conditional => format!("{held} are held, {after} would be left"),
+        Tense::Past => format!("{held} were held, {after} are left"),
+    };
+    text.push_str(&format!("; the budget is {}", format_bytes(budget.limit)));
+    if budget.untold > 0 {
+        text.push_str(&format!("; the size of {} cannot be told", count(budget.untold.into(), "thing")));
+    }
+    let unmet = left > budget.limit;
+    if unmet {
+        text.push_str("\nthe budget is not met: what is left is in use, saved or must not go");
+    }
+    format!("\n{}", paint(if unmet { CARE } else { FAINT }, text))
+}
+
+/// Whether something would be, or was.
+enum Tense {
+    Conditional,
+    Past,
 }
 
 fn told<'a>(
@@ -70,11 +97,13 @@ fn told<'a>(
 
 fn row(step: &PruneStep, fate: Option<&PruneFate>, view: &View<'_>) -> Vec<Cell> {
     let (kind, name) = match &step.item {
+        PruneItem::Trash { path: at } => ("trash", path(at, view)),
+        PruneItem::Spare { name, .. } => ("ready", name.to_string()),
         PruneItem::Worktree { name, .. } => ("worktree", name.to_string()),
         PruneItem::Rescue { id, .. } => ("rescue", id.to_string()),
         PruneItem::Branch { name, .. } => ("branch", safe(name.as_str())),
     };
-    let size = match (&step.item, step.bytes) {
+    let size = match (&step.item, step.unique.or(step.bytes)) {
         (PruneItem::Branch { .. }, _) => "-".to_owned(),
         (_, bytes) => bytes.map_or_else(|| "?".to_owned(), format_bytes),
     };
@@ -92,11 +121,14 @@ fn outcome(step: &PruneStep, fate: Option<&PruneFate>, view: &View<'_>) -> Cell 
         PruneVerdict::Stays(reason) => {
             return Cell::new(format!("kept: {}", stays(reason, view))).fg(Color::DarkYellow);
         }
-        PruneVerdict::Goes(reason) => goes(reason),
+        PruneVerdict::Goes(reason) => goes(&step.item, reason),
     };
     let at = match &step.item {
         PruneItem::Branch { tip, .. } => format!("; it was at {}", tip.short()),
-        PruneItem::Worktree { .. } | PruneItem::Rescue { .. } => String::new(),
+        PruneItem::Trash { .. }
+        | PruneItem::Spare { .. }
+        | PruneItem::Worktree { .. }
+        | PruneItem::Rescue { .. } => String::new(),
     };
     match fate {
         None => Cell::new(format!("would go: {why}")),
@@ -111,12 +143,13 @@ fn outcome(step: &PruneStep, fate: Option<&PruneFate>, view: &View<'_>) -> Cell 
     }
 }
 
-fn goes(reason: &GoReason) -> String {
-    match reason {
-        GoReason::Due => "its time is over".to_owned(),
-        GoReason::Old => "old enough".to_owned(),
-        GoReason::Budget => "the oldest of too much".to_owned(),
-        GoReason::Landed(landed) => in_target(landed),
+fn goes(item: &PruneItem, reason: &GoReason) -> String {
+    match (reason, item) {
+        (GoReason::Due, _) => "its time is over".to_owned(),
+        (GoReason::Old, _) => "old enough".to_owned(),
+        (GoReason::Budget, PruneItem::Trash { .. }) => "thrown away already".to_owned(),
+        (GoReason::Budget, _) => "the oldest of too much".to_owned(),
+        (GoReason::Landed(landed), _) => in_target(landed),
     }
 }
 
@@ -159,15 +192,18 @@ fn sum(steps: &[&PruneStep]) -> String {
         let number = steps.iter().filter(|step| is(&step.item)).count();
         (number > 0).then(|| match (number, one) {
             (number, "branch") if number > 1 => format!("{number} branches"),
+            (number, "trash directory") if number > 1 => format!("{number} trash directories"),
             (number, one) => count(u64::try_from(number).unwrap_or(u64::MAX), one),
         })
     };
     let counted = [
+        count_of(|item| matches!(item, PruneItem::Trash { .. }), "trash directory"),
+        count_of(|item| matches!(item, PruneItem::Spare { .. }), "ready worktree"),
         count_of(|item| matches!(item, PruneItem::Worktree { .. }), "worktree"),
         count_of(|item| matches!(item, PruneItem::Rescue { .. }), "rescue"),
         count_of(|item| matches!(item, PruneItem::Branch { .. }), "branch"),
     ];
-    let bytes = steps.iter().filter_map(|step| step.bytes).fold(0, u64::saturating_add);
+    let bytes = steps.iter().filter_map(|step| step.unique.or(step.bytes)).fold(0, u64::saturating_add);
     let counted: Vec<_> = counted.into_iter().flatten().collect();
     format!("{} ({})", counted.join(", "), format_bytes(bytes))
 }
@@ -178,7 +214,9 @@ fn stay(number: usize) -> String {
 
 /// What needs no command.
 fn by_itself(plan: &PrunePlan) -> String {
-    let parts = [("old logs", plan.going.logs), ("trash", plan.going.trash)];
+    // With a budget the trash is one of the steps.
+    let trash = plan.going.trash.filter(|_| plan.budget.is_none());
+    let parts = [("old logs", plan.going.logs), ("trash", trash)];
     let told: Vec<_> = parts
         .into_iter()
         .filter_map(|(what, bytes)| {
@@ -197,6 +235,7 @@ fn command(policy: &PrunePolicy) -> String {
     let mut words = vec!["windrow prune".to_owned()];
     words.extend(policy.older_than.map(|age| format!("--older-than {}", exact(age.as_secs()))));
     words.extend(policy.to_bytes.map(|bytes| format!("--to-bytes {bytes}")));
+    words.extend(policy.to_budget.map(|bytes| format!("--to-budget {bytes}")));
     words.extend(policy.landed.then(|| "--landed".to_owned()));
     words.extend(policy.merged.then(|| "--merged".to_owned()));
     words.join(" ")

@@ -7,14 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use windrow_core::{
     config::{Origin, Value},
     ops::{
-        BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen, Leased,
-        Provenance, Ran, Released, RescueDetails, RescuedPath, RescuedWhere, WorkSummary, WorktreeFate,
+        BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen, Holding,
+        Holdings, Leased, PoolStatus, Provenance, Ran, Released, RescueDetails, RescuedPath, RescuedWhere,
+        WorkSummary, WorktreeFate,
     },
     process::{self, EndedBy, Occupant, OccupiedBy, Straggler},
 };
 use windrow_model::{
     BranchOrigin, Change, Checkout, Disposable, Drift, Event, EventKind, Fence, Holder, LeaseRecord,
-    NewEvent, Oid, ProcessIdentity, RescueRecord, Single, WorktreeRecord, WorktreeState,
+    NewEvent, Oid, ProcessIdentity, RescueRecord, Single, Usage, WorktreeRecord, WorktreeState,
 };
 
 use super::*;
@@ -177,6 +178,67 @@ fn a_list_of_worktrees() {
     ");
     let coloured = list(&entries[..1], &view());
     assert!(coloured.contains("\u{1b}[38;5;2m") || coloured.contains("\u{1b}[32m"), "{coloured:?}");
+}
+
+fn used(allocated_bytes: u64, shared_bytes: Option<u64>) -> Usage {
+    Usage { apparent_bytes: 3 << 20, allocated_bytes, shared_bytes, inodes: 12 }
+}
+
+#[test]
+fn what_worktrees_take() {
+    let entry = |name, state| Entry { worktree: worktree(name, state), lease: None };
+    let entries = [
+        entry("quiet-fern", WorktreeState::Leased),
+        entry("old-elm", WorktreeState::Kept),
+        entry("bad-oak", WorktreeState::Quarantined),
+    ];
+    let usage = [
+        Ok(used(5 << 20, Some(4 << 20))),
+        Ok(used(2 << 20, Some(0))),
+        Err("cannot look at `a\nb`: permission denied".to_owned()),
+    ];
+    insta::assert_snapshot!(strip_str(&list_usage(&entries, &usage, &view())), @r"
+    NAME        STATE        UNIQUE   SHARED   APPARENT  FILES  PATH
+    quiet-fern  leased       1.0 MiB  4.0 MiB  3.0 MiB   12     ~/shop.windrow/quiet-fern
+    old-elm     kept         2.0 MiB  0 B      3.0 MiB   12     ~/shop.windrow/old-elm
+    bad-oak     quarantined  ?        ?        ?         ?      ~/shop.windrow/bad-oak
+    total                    3.0 MiB  4.0 MiB  6.0 MiB   24
+    bad-oak is not in the total: cannot look at `a\nb`: permission denied
+    ");
+}
+
+#[test]
+fn what_a_pool_holds() {
+    let status = PoolStatus {
+        spares: Vec::new(),
+        wanted: 0,
+        in_use: 2,
+        max: None,
+        max_bytes: Some(4 << 20),
+        filling: false,
+        templates: Vec::new(),
+    };
+    let held = |count, usage| Holding { count, usage, untold: 0 };
+    let holdings = Holdings {
+        ready: held(0, Usage::default()),
+        templates: held(1, used(1 << 20, Some(1 << 20))),
+        in_use: held(2, used(5 << 20, Some(1 << 20))),
+        rescues: Holding { untold: 1, ..held(3, used(1 << 20, Some(0))) },
+        trash: held(1, used(2 << 20, None)),
+    };
+    insta::assert_snapshot!(strip_str(&pool_status(&status, Some(&holdings), &view())), @r"
+    0 ready  0 wanted, 2 in use
+    `windrow pool warm 4` makes some
+    HELD       COUNT  UNIQUE   SHARED   APPARENT  FILES
+    ready      0      0 B      0 B      0 B       0
+    templates  1      0 B      1.0 MiB  3.0 MiB   12
+    in use     2      4.0 MiB  1.0 MiB  3.0 MiB   12
+    rescues    3      1.0 MiB  0 B      3.0 MiB   12
+    trash      1      ?        ?        3.0 MiB   12
+    total      7      ?        ?        12.0 MiB  48
+    without 1 thing, whose size cannot be told
+    pool.max_bytes allows 4.0 MiB; `windrow prune --to-budget` keeps to it
+    ");
 }
 
 #[test]

@@ -66,6 +66,33 @@ impl From<jiff::Timestamp> for Time {
     }
 }
 
+/// How much room something takes on the disk.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub(crate) struct Usage {
+    /// Sum of the lengths of its files; holes count.
+    apparent_bytes: u64,
+    /// What the file system set aside for it.
+    allocated_bytes: u64,
+    /// How much of that other files hold as well; null when it cannot be told.
+    shared_bytes: Option<u64>,
+    /// How much of that nothing else holds; null when it cannot be told.
+    unique_bytes: Option<u64>,
+    /// Files, links and directories; several names of one file are one.
+    inodes: u64,
+}
+
+impl From<&windrow_model::Usage> for Usage {
+    fn from(usage: &windrow_model::Usage) -> Self {
+        Self {
+            apparent_bytes: usage.apparent_bytes,
+            allocated_bytes: usage.allocated_bytes,
+            shared_bytes: usage.shared_bytes,
+            unique_bytes: usage.unique_bytes(),
+            inodes: usage.inodes,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,13 +4,15 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use windrow_core::ops::{Adopted, Details, Entry, Finished, Leased, Ran, Released, RescueDetails, Restored};
+use windrow_core::ops::{
+    Adopted, Details, Entry, Finished, Leased, Measured, Ran, Released, RescueDetails, Restored,
+};
 use windrow_model::{self as model, LeaseRecord, RescueRecord, WorktreeRecord};
 
 use super::{
-    Bytes, ConfigValue, Event, Exit, Occupant, RescuedPath, V1, WireError,
+    Bytes, ConfigValue, Event, Exit, Occupant, RescuedPath, Usage, V1, WireError,
     outcome::{Carried, Release, Straggler, Work, env_set, env_unset},
-    worktree::{Lease, ListedWorktree, Provenance, Rescue, Worktree},
+    worktree::{Lease, ListedWorktree, MeasuredWorktree, Provenance, Rescue, Worktree},
 };
 
 /// A lease that was given (`acquire`).
@@ -145,12 +147,18 @@ impl ExecDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ListDocument {
     v: V1,
-    worktrees: Vec<ListedWorktree>,
+    worktrees: Vec<MeasuredWorktree>,
+    /// What all together take whose usage can be told; null without `--du`.
+    usage: Option<Usage>,
 }
 
-impl From<&[Entry]> for ListDocument {
-    fn from(entries: &[Entry]) -> Self {
-        Self { v: V1::HERE, worktrees: entries.iter().map(ListedWorktree::from).collect() }
+impl ListDocument {
+    /// With an answer about each entry if `--du` asked for it.
+    pub(crate) fn new(entries: &[Entry], usage: Option<&[Measured]>) -> Self {
+        let of = |place: usize| usage.and_then(|usage| usage.get(place));
+        let listed = entries.iter().enumerate().map(|(place, entry)| MeasuredWorktree::new(entry, of(place)));
+        let sum = |usage: &[Measured]| usage.iter().flatten().copied().sum::<windrow_model::Usage>();
+        Self { v: V1::HERE, worktrees: listed.collect(), usage: usage.map(|usage| Usage::from(&sum(usage))) }
     }
 }
 

@@ -24,7 +24,7 @@ mod worktree;
 
 pub(crate) use self::{
     answer::{ConfigValue, Event, Occupant, RescuedPath},
-    basics::{Bytes, Time, V1},
+    basics::{Bytes, Time, Usage, V1},
     deinit::DeinitDocument,
     doctor::DoctorDocument,
     documents::{

@@ -2,9 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use windrow_core::ops::{Filled, PoolStatus, Shrunk, SpareStatus};
+use windrow_core::ops::{self, Filled, Holdings, PoolStatus, Shrunk, SpareStatus};
 
-use super::{Bytes, Time, V1, strategies::Template};
+use super::{Bytes, Time, Usage, V1, strategies::Template};
 
 /// What the pool holds ready (`pool status`).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -22,6 +22,57 @@ pub(crate) struct PoolStatusDocument {
     filling: bool,
     /// The templates, newest first.
     templates: Vec<Template>,
+    /// The budget of unique bytes for everything that is held; null without one.
+    max_bytes: Option<u64>,
+    /// What all that is held takes; null without `--du`.
+    usage: Option<PoolUsage>,
+}
+
+/// What everything that is held takes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PoolUsage {
+    /// Worktrees that are held ready.
+    ready: Holding,
+    /// Templates.
+    templates: Holding,
+    /// All other worktrees, kept and quarantined ones included.
+    in_use: Holding,
+    /// Rescues: the archives of what git does not hold.
+    rescues: Holding,
+    /// What was thrown away and is not deleted yet.
+    trash: Holding,
+    /// All of these.
+    total: Holding,
+}
+
+/// Things of one kind.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Holding {
+    /// How many there are.
+    count: u64,
+    /// What those take that can be looked at.
+    usage: Usage,
+    /// How many cannot.
+    untold: u32,
+}
+
+impl From<ops::Holding> for Holding {
+    fn from(held: ops::Holding) -> Self {
+        Self { count: held.count, usage: Usage::from(&held.usage), untold: held.untold }
+    }
+}
+
+impl From<&Holdings> for PoolUsage {
+    fn from(held: &Holdings) -> Self {
+        Self {
+            ready: held.ready.into(),
+            templates: held.templates.into(),
+            in_use: held.in_use.into(),
+            rescues: held.rescues.into(),
+            trash: held.trash.into(),
+            total: held.total().into(),
+        }
+    }
 }
 
 /// A worktree that is held ready.
@@ -49,8 +100,9 @@ impl From<&SpareStatus> for Spare {
     }
 }
 
-impl From<&PoolStatus> for PoolStatusDocument {
-    fn from(status: &PoolStatus) -> Self {
+impl PoolStatusDocument {
+    /// With what is held if `--du` asked for it.
+    pub(crate) fn new(status: &PoolStatus, held: Option<&Holdings>) -> Self {
         Self {
             v: V1::HERE,
             spares: status.spares.iter().map(Spare::from).collect(),
@@ -59,6 +111,8 @@ impl From<&PoolStatus> for PoolStatusDocument {
             max_worktrees: status.max,
             filling: status.filling,
             templates: status.templates.iter().map(Template::from).collect(),
+            max_bytes: status.max_bytes,
+            usage: held.map(PoolUsage::from),
         }
     }
 }
@@ -75,12 +129,14 @@ pub(crate) struct PoolWarmDocument {
     switched: u32,
     /// How many are ready now.
     ready: u32,
+    /// How many were not made because `pool.max_bytes` would have been exceeded.
+    withheld: u32,
 }
 
 impl From<&Filled> for PoolWarmDocument {
     fn from(filled: &Filled) -> Self {
-        let Filled { made, recycled, switched, ready } = *filled;
-        Self { v: V1::HERE, made, recycled, switched, ready }
+        let Filled { made, recycled, switched, ready, withheld } = *filled;
+        Self { v: V1::HERE, made, recycled, switched, ready, withheld }
     }
 }
 

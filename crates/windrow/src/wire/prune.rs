@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use windrow_core::ops::{self, Pruned};
 use windrow_model::{
-    self as model, GoReason, LandingSide, LandingWay, PrunePlan, PrunePolicy, PruneStep, PruneVerdict,
-    StayReason,
+    self as model, BudgetPlan, GoReason, LandingSide, LandingWay, PrunePlan, PrunePolicy, PruneStep,
+    PruneVerdict, StayReason,
 };
 
 use super::{Bytes, Time, V1};
@@ -17,12 +17,44 @@ pub(crate) struct PruneDocument {
     /// Whether this is only what would be done.
     dry_run: bool,
     policy: Policy,
-    /// Everything that was looked at: worktrees, rescues, branches, each oldest first.
+    /// Everything that was looked at: trash, ready worktrees, worktrees, rescues, branches, each oldest first.
     items: Vec<PruneItem>,
     /// Logs whose time is over, which go by themselves; null when it cannot be told.
     logs_bytes: Option<u64>,
     /// What waits in the trash, which goes by itself; null when it cannot be told.
     trash_bytes: Option<u64>,
+    /// What becomes of the budget; null when `--to-budget` was not asked for.
+    budget: Option<Budget>,
+}
+
+/// What becomes of a budget of unique bytes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Budget {
+    /// How many may be held.
+    limit_bytes: u64,
+    /// How many were held before.
+    held_bytes: u64,
+    /// How many are left by the plan. Work that is saved on the way takes some again.
+    planned_bytes: u64,
+    /// How many are left; null when nothing was done.
+    left_bytes: Option<u64>,
+    /// Whether what is left, or would be, fits.
+    met: bool,
+    /// How many things there are whose bytes cannot be told; the sums leave them out.
+    untold: u32,
+}
+
+impl Budget {
+    fn new(budget: &BudgetPlan, left: Option<u64>) -> Self {
+        Self {
+            limit_bytes: budget.limit,
+            held_bytes: budget.held,
+            planned_bytes: budget.left,
+            left_bytes: left,
+            met: left.map_or(budget.is_met(), |left| left <= budget.limit),
+            untold: budget.untold,
+        }
+    }
 }
 
 /// What was asked for.
@@ -30,6 +62,7 @@ pub(crate) struct PruneDocument {
 struct Policy {
     older_than_seconds: Option<u64>,
     to_bytes: Option<u64>,
+    to_budget_bytes: Option<u64>,
     landed: bool,
     merged: bool,
 }
@@ -37,21 +70,23 @@ struct Policy {
 /// One thing that was looked at.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PruneItem {
-    /// What it is: `worktree`, `rescue` or `branch`.
+    /// What it is: `trash`, `ready` (a worktree that is held ready), `worktree`, `rescue` or `branch`.
     kind: &'static str,
-    /// The worktree's name, the rescue's id, or the branch.
+    /// The worktree's name, the rescue's id, the branch, or `trash`.
     name: String,
-    /// The worktree itself, or the one that the rescue or the branch is of.
+    /// The worktree itself, or the one that the rescue or the branch is of; empty for trash.
     worktree: String,
     /// The id of a worktree.
     id: Option<String>,
-    /// The root of a worktree's files.
+    /// The root of a worktree's files, or the trash directory.
     path: Option<Bytes>,
     /// Where a branch is.
     oid: Option<String>,
-    /// The length of a worktree's files or of a rescue's archive; null for a branch, and when it cannot be told.
+    /// The length of a kept worktree's files or of a rescue's archive; null for others, and when it cannot be told.
     bytes: Option<u64>,
-    /// Since when a worktree is kept, or when a rescue was made.
+    /// The bytes that nothing else holds; null when no budget was asked for, and when they cannot be told.
+    unique_bytes: Option<u64>,
+    /// Since when a worktree is kept, when one that is ready was made, or when a rescue was made.
     since: Option<Time>,
     /// What is done: `prune` or `keep`.
     action: &'static str,
@@ -119,6 +154,7 @@ impl From<&PrunePlan> for PruneDocument {
             items: plan.steps.iter().map(|step| PruneItem::new(step, None)).collect(),
             logs_bytes: plan.going.logs,
             trash_bytes: plan.going.trash,
+            budget: plan.budget.as_ref().map(|budget| Budget::new(budget, None)),
         }
     }
 }
@@ -127,7 +163,8 @@ impl From<&Pruned> for PruneDocument {
     fn from(done: &Pruned) -> Self {
         let fates = done.plan.steps.iter().zip(&done.fates);
         let items = fates.map(|(step, fate)| PruneItem::new(step, Fate::of(fate))).collect();
-        Self { dry_run: false, items, ..Self::from(&done.plan) }
+        let budget = done.plan.budget.as_ref().map(|budget| Budget::new(budget, done.held));
+        Self { dry_run: false, items, budget, ..Self::from(&done.plan) }
     }
 }
 
@@ -136,6 +173,7 @@ impl From<&PrunePolicy> for Policy {
         Self {
             older_than_seconds: policy.older_than.map(|age| age.as_secs()),
             to_bytes: policy.to_bytes,
+            to_budget_bytes: policy.to_budget,
             landed: policy.landed,
             merged: policy.merged,
         }
@@ -160,6 +198,7 @@ impl PruneItem {
             path: None,
             oid: None,
             bytes: step.bytes,
+            unique_bytes: step.unique,
             since: step.since.map(Time::from),
             action,
             reason,
@@ -168,6 +207,17 @@ impl PruneItem {
             fate,
         };
         match &step.item {
+            model::PruneItem::Trash { path } => {
+                Self { kind: "trash", name: "trash".to_owned(), path: Some(Bytes::path(path)), ..blank }
+            }
+            model::PruneItem::Spare { id, name, path } => Self {
+                kind: "ready",
+                name: name.to_string(),
+                worktree: name.to_string(),
+                id: Some(id.to_string()),
+                path: Some(Bytes::path(path)),
+                ..blank
+            },
             model::PruneItem::Worktree { id, name, path } => Self {
                 name: name.to_string(),
                 worktree: name.to_string(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use windrow_core::ops::{self, Entry, Leased};
 use windrow_model::{self as model, LeaseRecord, RescueRecord, WorktreeRecord};
 
-use super::{Bytes, Time};
+use super::{Bytes, Time, Usage};
 
 /// A lease together with the worktree it is of: what a caller needs to work there.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -194,6 +194,22 @@ impl From<&WorktreeRecord> for Worktree {
             keep_until: record.keep_until.map(Time::from),
             doubt: record.doubt.clone(),
         }
+    }
+}
+
+/// A worktree, the lease somebody has of it, and what it takes.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct MeasuredWorktree {
+    #[serde(flatten)]
+    listed: ListedWorktree,
+    /// What its files and git's registration of it take; null without `--du`, and when it cannot be told.
+    usage: Option<Usage>,
+}
+
+impl MeasuredWorktree {
+    pub(crate) fn new(entry: &Entry, usage: Option<&ops::Measured>) -> Self {
+        let told = usage.and_then(|usage| usage.as_ref().ok());
+        Self { listed: ListedWorktree::from(entry), usage: told.map(Usage::from) }
     }
 }
 

@@ -56,6 +56,7 @@ mod schema;
 mod sessions;
 mod setup;
 mod shell;
+mod space;
 mod supervision;
 mod template;
 mod terminal;

@@ -51,6 +51,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "adopted",
         "stand in the way",
         "its work is not in its target",
+        "the budget is 20.0 GiB",
         "\"worktrees\":[]",
     ];
     assert_eq!(sections.len(), expected.len(), "a section of the tour came or went");

@@ -56,6 +56,7 @@ fn every_key_is_read_from_a_file() {
             strategy = "clone"
             templates = 2
             idle = "1d"
+            max_bytes = "7GiB"
             [branch]
             template = "pilot/{key}"
             delete = "pushed"
@@ -88,6 +89,7 @@ fn every_key_is_read_from_a_file() {
     assert_eq!((pool.ttl, pool.keeper, pool.maintenance), (Duration::from_secs(1_800), false, false));
     assert_eq!((pool.warm, pool.templates, pool.idle), (3, 2, Duration::from_secs(86_400)));
     assert_eq!(pool.strategy, StrategyChoice::Only(Strategy::Clone));
+    assert_eq!((pool.warm, pool.max_bytes), (3, Some(7 << 30)));
     assert_eq!((branch.template.to_string().as_str(), branch.delete), ("pilot/{key}", DeleteBranch::Pushed));
     assert_eq!((carry.include, carry.link), (vec![".env".to_owned()], vec!["node_modules".to_owned()]));
     assert_eq!((carry.exclude, carry.context), (vec!["*.pem".to_owned()], vec![".mine".to_owned()]));

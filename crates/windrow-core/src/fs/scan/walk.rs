@@ -1,9 +1,9 @@
-//! The walk: threads take directories from a common stack until none is left or in work.
+//! The walk, by several threads.
 
 use std::{
     io::Read,
     os::fd::OwnedFd,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use bstr::{BStr, BString, ByteSlice};
@@ -14,7 +14,7 @@ use rustix::{
 use windrow_model::{DirectorySigns, Disposable, disposable_directory};
 
 use super::{DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, at};
-use crate::fs::PathKind;
+use crate::fs::{PathKind, spread::spread};
 
 pub(super) const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
@@ -25,19 +25,10 @@ struct Waiting {
     outside: Option<Disposable>,
 }
 
-#[derive(Default)]
-struct Shared {
-    waiting: Vec<Waiting>,
-    in_work: usize,
-    scan: Scan,
-    failure: Option<ScanError>,
-}
-
 pub(super) struct Walk<'a> {
     root: OwnedFd,
     rules: &'a ScanRules<'a>,
-    shared: Mutex<Shared>,
-    changed: Condvar,
+    scan: Mutex<Scan>,
 }
 
 /// What one directory gave.
@@ -49,63 +40,21 @@ struct Yield {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(root: OwnedFd, rules: &'a ScanRules<'a>) -> Self {
-        let found =
-            Found { path: BString::default(), kind: FoundKind::Directory, stat: Default::default(), mode: 0 };
-        let shared = Shared { waiting: vec![Waiting { found, outside: None }], ..Shared::default() };
-        Self { root, rules, shared: Mutex::new(shared), changed: Condvar::new() }
+        Self { root, rules, scan: Mutex::default() }
     }
 
     pub(super) fn run(self) -> Result<Scan, ScanError> {
-        std::thread::scope(|scope| {
-            for _ in 1..self.rules.threads.get() {
-                // A thread that cannot be started only makes it slower: this one does the work as well.
-                let _ = std::thread::Builder::new().spawn_scoped(scope, || self.work());
-            }
-            self.work();
-        });
-        let shared = self.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-        shared.failure.map_or(Ok(shared.scan), Err)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work(&self) {
-        while let Some(directory) = self.take() {
-            let result = self.walk(directory);
-            let mut shared = self.lock();
-            shared.in_work -= 1;
-            match result {
-                Ok(mut found) => {
-                    shared.waiting.append(&mut found.waiting);
-                    shared.scan.found.append(&mut found.scan.found);
-                    shared.scan.dropped.append(&mut found.scan.dropped);
-                    shared.scan.odd.append(&mut found.scan.odd);
-                }
-                Err(error) => {
-                    shared.failure.get_or_insert(error);
-                }
-            }
-            self.changed.notify_all();
-        }
-    }
-
-    fn take(&self) -> Option<Waiting> {
-        let mut shared = self.lock();
-        loop {
-            if shared.failure.is_some() {
-                return None;
-            }
-            if let Some(directory) = shared.waiting.pop() {
-                shared.in_work += 1;
-                return Some(directory);
-            }
-            if shared.in_work == 0 {
-                return None;
-            }
-            shared = self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner);
-        }
+        let root =
+            Found { path: BString::default(), kind: FoundKind::Directory, stat: Default::default(), mode: 0 };
+        spread(self.rules.threads, Waiting { found: root, outside: None }, |directory| {
+            let mut found = self.walk(directory)?;
+            let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
+            scan.found.append(&mut found.scan.found);
+            scan.dropped.append(&mut found.scan.dropped);
+            scan.odd.append(&mut found.scan.odd);
+            Ok(found.waiting)
+        })?;
+        Ok(self.scan.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn walk(&self, directory: Waiting) -> Result<Yield, ScanError> {

@@ -15,9 +15,10 @@ use crate::{
     fs as files, git,
     ops::{
         error::{ReconcileError, StateError, chain},
+        holdings,
         liveness::{self, Standing},
         pool::Pool,
-        reconcile,
+        reconcile, sweep,
     },
     process,
     store::LocalStore,
@@ -45,7 +46,7 @@ pub(super) fn all(pool: &Pool) -> Result<Vec<Finding>, ReconcileError> {
     findings.extend(unfinished_by_others(pool)?);
     findings.extend(shared_locks(pool)?);
     findings.extend(shared::findings(pool, store.as_ref()));
-    findings.extend(trash(&known));
+    findings.extend(trash(pool, &known));
     findings.extend(leftovers(pool)?);
     findings.push(space(pool));
     Ok(findings)
@@ -241,13 +242,20 @@ fn shared_locks(pool: &Pool) -> Result<Vec<Finding>, ReconcileError> {
     Ok(findings)
 }
 
-fn trash(known: &[WorktreeRecord]) -> Vec<Finding> {
-    let mut directories: Vec<_> = known.iter().map(Pool::trash_of).collect();
-    directories.sort();
-    directories.dedup();
-    let full = directories.into_iter().filter(|trash| files::has_trash(trash));
+fn trash(pool: &Pool, known: &[WorktreeRecord]) -> Vec<Finding> {
+    let full = sweep::directories(pool, known).into_iter().filter(|trash| files::has_trash(trash));
     let told = |trash: PathBuf| {
-        let text = format!("`{}` is not empty yet", trash.display());
+        let held = holdings::of_trash(&trash);
+        let things = if held.count == 1 { "1 thing".to_owned() } else { format!("{} things", held.count) };
+        let bytes = match held.untold {
+            0 => format_bytes(held.usage.allocated_bytes),
+            _ => "of a size that cannot be told".to_owned(),
+        };
+        let who = match sweep::is_at_work(&trash) {
+            true => "a process in the background is deleting them",
+            false => "the next command that changes something goes on deleting them",
+        };
+        let text = format!("{things} thrown away ({bytes}) in `{}`: {who}", trash.display());
         finding(FindingSubject::Trash, Severity::Note, text).cure(Cure::EmptyTrash(trash))
     };
     full.map(told).collect()

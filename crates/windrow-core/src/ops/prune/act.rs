@@ -10,7 +10,16 @@ use windrow_model::{
 use super::{PruneFate, landing::Landings, look};
 use crate::{
     git::{self, Expect, RefChange},
-    ops::{ending, liveness::Standing, outcome::WorktreeFate, pool::Pool, request::WorkPolicy, rescues},
+    ops::{
+        ending,
+        liveness::Standing,
+        observer::Observer,
+        outcome::WorktreeFate,
+        pool::Pool,
+        request::WorkPolicy,
+        rescues,
+        warm::{self, Removal},
+    },
     store::LocalStore,
 };
 
@@ -54,6 +63,28 @@ pub(super) fn worktree(
         WorktreeFate::Kept(_) => Ok(skipped(CHANGED)),
         WorktreeFate::Quarantined(why) => Ok(PruneFate::Skipped(format!("it is quarantined now: {why}"))),
     }
+}
+
+/// Throws a worktree away that is held ready; what somebody wrote into it is saved.
+pub(super) fn spare(
+    pool: &Pool,
+    store: &mut LocalStore,
+    id: WorktreeId,
+    observer: &mut dyn Observer,
+) -> Result<PruneFate, Box<dyn Error>> {
+    let Some(record) = store.worktree(id)?.filter(|record| record.state != WorktreeState::Gone) else {
+        return Ok(PruneFate::Gone);
+    };
+    Ok(match warm::remove(pool, store, &record, observer)? {
+        Removal::Gone => PruneFate::Done { rescue: None },
+        Removal::Taken => skipped(CHANGED),
+        Removal::Ended(told, WorktreeFate::Removed) => {
+            observer.notice(&told);
+            let rescue = store.rescues()?.into_iter().rfind(|rescue| rescue.worktree == id);
+            PruneFate::Done { rescue: rescue.map(|rescue| rescue.id) }
+        }
+        Removal::Ended(told, _) => PruneFate::Skipped(told),
+    })
 }
 
 fn skipped(why: &str) -> PruneFate {

@@ -8,7 +8,10 @@ use windrow_model::{
     WorktreeRecord, WorktreeState, branch_disposal, expired_rescues,
 };
 
-use super::landing::{Landings, Witness, Work};
+use super::{
+    budget,
+    landing::{Landings, Witness, Work},
+};
 use crate::{
     fs, git,
     ops::{
@@ -43,6 +46,9 @@ pub(super) fn snapshot(pool: &Pool, policy: &PrunePolicy) -> Result<PruneSnapsho
     if policy.asks_for_landing() {
         found.branches = branches(pool, &store, &landings)?;
     }
+    if policy.to_budget.is_some() {
+        budget::measure(pool, &records, &all, &mut found)?;
+    }
     Ok(found)
 }
 
@@ -64,6 +70,7 @@ pub(super) fn worktree(
         name: record.name.clone(),
         path: record.path.clone(),
         bytes: fs::size_of(&record.path).ok().map(|size| size.bytes),
+        unique: None,
         since: store.last_lease_of(record.id)?.and_then(|lease| lease.ended_at),
         until: record.keep_until,
         obstacle,
@@ -104,7 +111,7 @@ fn same(here: &Path, path: &Path) -> bool {
     identity::same_path(here, path)
 }
 
-fn is_locked(pool: &Pool, record: &WorktreeRecord) -> Result<bool, StateError> {
+pub(super) fn is_locked(pool: &Pool, record: &WorktreeRecord) -> Result<bool, StateError> {
     Ok(process::is_free(&pool.worktree_lock_path(&record.id))? == LockState::Held)
 }
 
@@ -153,6 +160,7 @@ pub(super) fn rescue(
         id: record.id.clone(),
         worktree: record.name.clone(),
         bytes: record.archive_bytes,
+        unique: None,
         since: record.created_at,
         due: due.contains(record),
         obstacle: there.then_some(StayReason::NotGone),

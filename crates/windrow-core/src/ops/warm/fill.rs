@@ -7,6 +7,7 @@ use windrow_model::{Checkout, WorktreeEvent, WorktreeId, WorktreeName, WorktreeR
 
 use super::{
     Removal,
+    budget::{Budget, Source},
     recycle::{self, Offer},
     remove, spare,
 };
@@ -49,6 +50,8 @@ pub struct Filled {
     pub switched: u32,
     /// How many are ready now.
     pub ready: u32,
+    /// How many were not made because `pool.max_bytes` would have been exceeded.
+    pub withheld: u32,
 }
 
 /// Makes spares at the commit of the main worktree until there are as many as asked for, and brings the others there.
@@ -91,7 +94,8 @@ impl Filling<'_> {
     fn refresh(&mut self) -> Result<(), PoolError> {
         for record in spares(&self.store)? {
             if !spare::is_usable(self.pool, &record, &self.conditions) {
-                if let Removal::Ended(notice) = remove(self.pool, &mut self.store, &record, self.observer)? {
+                if let Removal::Ended(notice, _) = remove(self.pool, &mut self.store, &record, self.observer)?
+                {
                     self.observer.notice(&notice);
                 }
             } else if record.base != self.base.oid && self.follow(&record)? {
@@ -108,15 +112,28 @@ impl Filling<'_> {
         }
         let trash = place::trash(self.pool);
         let mut offers = trash.map_or(Ok(Vec::new()), |trash| recycle::offers(self.pool, &trash))?;
-        while spares(&self.store)?.len() < wanted {
+        let mut budget = Budget::of(self.pool, &self.base.oid)?;
+        loop {
+            let missing = wanted.saturating_sub(spares(&self.store)?.len());
+            let source = if offers.is_empty() { Source::Nothing } else { Source::Trash };
+            if missing == 0 {
+                return Ok(());
+            }
+            if let Some(why) = budget.objection(source)? {
+                self.filled.withheld = u32::try_from(missing).unwrap_or(u32::MAX);
+                self.observer.notice(&why);
+                return Ok(());
+            }
             let offer = offers.pop();
             match (self.make(offer.as_ref())?, offer) {
                 (Made::Ready, Some(_)) => self.filled.recycled += 1,
-                (Made::Ready, None) => self.filled.made += 1,
+                (Made::Ready, None) => {
+                    self.filled.made += 1;
+                    budget.spend();
+                }
                 (Made::Unusable, _) => {}
             }
         }
-        Ok(())
     }
 
     /// Holds those that are ready for the whole time again: the pool is in use.
@@ -283,6 +300,12 @@ pub fn fill_in_background(
         return Err(PoolError::Moved { root: request.root.clone() });
     }
     fill(&pool, warm, &mut Unobserved)
+}
+
+/// Keeps fillings from beginning while it is held; waits for the one that is under way.
+pub(in crate::ops) fn hold_off(pool: &Pool) -> Result<Option<FileLock>, StateError> {
+    pool.make_state_dirs()?;
+    Ok(FileLock::acquire(&lock_path(pool), Wait::Forever)?)
 }
 
 /// Starts a filling in the background and does not wait for it.

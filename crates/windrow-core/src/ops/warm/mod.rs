@@ -6,6 +6,7 @@
 //! # Crash safety
 //! See [`spare`]. A filling that is killed leaves at most one spare half made, which the next command undoes.
 
+mod budget;
 mod fill;
 mod recycle;
 pub(super) mod spare;
@@ -29,7 +30,7 @@ use super::{
 use crate::store::LocalStore;
 
 pub(super) use self::{
-    fill::{in_background, tip},
+    fill::{hold_off, in_background, tip},
     recycle::give_back,
 };
 
@@ -44,6 +45,8 @@ pub struct PoolStatus {
     pub in_use: u32,
     /// The cap.
     pub max: Option<u32>,
+    /// The budget of unique bytes.
+    pub max_bytes: Option<u64>,
     /// Whether somebody is making spares at this moment.
     pub filling: bool,
     /// The templates, newest first.
@@ -73,9 +76,7 @@ pub fn pool_status(pool: &Pool) -> Result<PoolStatus, PoolError> {
     };
     let in_use = records.iter().filter(|record| record.state.counts_in_cap()).count();
     let conditions = spare::conditions(pool);
-    let is_usable = |record: &WorktreeRecord| {
-        conditions.as_ref().is_some_and(|conditions| spare::is_usable(pool, record, conditions))
-    };
+    let is_usable = |record: &WorktreeRecord| is_usable(pool, record, conditions.as_deref());
     let mut spares: Vec<_> =
         records.into_iter().filter(|record| record.state == WorktreeState::Idle).collect();
     spares.sort_by_key(|record| record.created_at);
@@ -89,9 +90,30 @@ pub fn pool_status(pool: &Pool) -> Result<PoolStatus, PoolError> {
         wanted: settings.warm,
         in_use: u32::try_from(in_use).unwrap_or(u32::MAX),
         max: settings.max_worktrees,
+        max_bytes: settings.max_bytes,
         filling: fill::is_at_work(pool)?,
         templates: template::templates(pool),
     })
+}
+
+/// Tells whether a spare can be handed out as it is.
+pub(super) fn can_be_handed_out(pool: &Pool, record: &WorktreeRecord) -> bool {
+    is_usable(pool, record, spare::conditions(pool).as_deref())
+}
+
+/// Tells whether a spare can be handed out under these conditions.
+fn is_usable(pool: &Pool, record: &WorktreeRecord, conditions: Option<&str>) -> bool {
+    conditions.is_some_and(|conditions| spare::is_usable(pool, record, conditions))
+}
+
+/// Where everything lies that goes with a worktree, one that is held ready included; it need not be there.
+pub(super) fn parts(pool: &Pool, record: &WorktreeRecord) -> Vec<PathBuf> {
+    let own = match record.state {
+        WorktreeState::Idle => [spare::directory(record), spare::index(pool, &record.id)],
+        _ => [record.path.clone(), record.admin.clone()],
+    };
+    let kept = [spare::pristine(pool, &record.id), spare::conditions_file(pool, &record.id)];
+    own.into_iter().chain(kept).collect()
 }
 
 /// What became of the spares of a pool that was to have fewer.
@@ -121,7 +143,7 @@ pub fn shrink(pool: &Pool, count: u32, observer: &mut dyn Observer) -> Result<Sh
     for spare in spares.iter().take(surplus) {
         match remove(pool, &mut store, &spare.record, observer)? {
             Removal::Gone => shrunk.removed += 1,
-            Removal::Ended(notice) => shrunk.notices.push(notice),
+            Removal::Ended(notice, _) => shrunk.notices.push(notice),
             Removal::Taken => {}
         }
     }
@@ -145,8 +167,11 @@ pub(super) fn give_way(pool: &Pool, observer: &mut dyn Observer) -> Result<bool,
 
 /// What became of one spare.
 pub(super) enum Removal {
+    /// It is in the trash.
     Gone,
-    Ended(String),
+    /// Somebody wrote into it, so it ended like a worktree: in words, and what became of it.
+    Ended(String, WorktreeFate),
+    /// It is somebody's by now.
     Taken,
 }
 
@@ -179,7 +204,7 @@ pub(super) fn remove_locked(
         if matches!(fate, WorktreeFate::Removed) {
             lock.retire();
         }
-        return Ok(Removal::Ended(told));
+        return Ok(Removal::Ended(told, fate));
     }
     store
         .transaction(|tx| tx.advance(record.id, WorktreeEvent::Taken, Pool::now(), "not needed any more"))

@@ -17,7 +17,7 @@ use crate::pool::{
     SOON, acquire, pool_root, put, record, registered, repository, rescues, restore, state, text, windrow,
 };
 
-fn pool(repo: &TestRepo) -> Pool {
+pub(super) fn pool(repo: &TestRepo) -> Pool {
     let environment = Environment {
         variables: repo.surroundings().environment().into_iter().collect(),
         current_dir: repo.path().to_owned(),
