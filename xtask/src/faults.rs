@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use windrow_testkit::{Backend, Binary, Mode, Scenario, Sweep, Tally, Violation};
+use windrow_testkit::{
+    Backend, Binary, FileSystem, Mode, Mounted, Scenario, Sweep, Tally, Violation, loop_fs, root_only,
+};
 
 use crate::{Result, bench};
 
@@ -19,7 +21,8 @@ pub(crate) struct Faults {
     /// Chooses where the strikes fall that are not made everywhere; the same seed makes the same ones.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only these operations: acquire, run, release, restore, records-lost, files-gone, session-end, prune, claim, warm.
+    /// Only these operations: acquire, run, release, restore, records-lost, files-gone, session-end, prune, claim, warm, template,
+    /// from-template.
     #[arg(long, value_parser = scenario, value_delimiter = ',')]
     scenario: Vec<Scenario>,
     /// Where git keeps refs.
@@ -37,6 +40,9 @@ pub(crate) struct Faults {
     /// How many double deaths over all operations.
     #[arg(long, default_value_t = DOUBLE_KILLS)]
     double: usize,
+    /// On an image of this file system; needs root.
+    #[arg(long, value_name = "FILE SYSTEM")]
+    on: Option<Image>,
     /// How many at once.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -50,6 +56,26 @@ enum Backends {
     Files,
     Reftable,
     Both,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Image {
+    Ext4,
+    Btrfs,
+    Xfs,
+}
+
+impl Image {
+    /// Makes and mounts it, with room for what windrow leaves free.
+    fn mount(self) -> Result<Mounted> {
+        let kind = match self {
+            Self::Ext4 => FileSystem::Ext4,
+            Self::Btrfs => FileSystem::Btrfs,
+            Self::Xfs => FileSystem::Xfs,
+        };
+        let mounted = root_only("images of file systems").and_then(|root| loop_fs(root, kind, 8 << 30));
+        mounted.ok_or_else(|| "there is no such file system here".into())
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -81,8 +107,10 @@ pub(crate) fn run(root: &Path, faults: &Faults) -> Result {
     std::panic::set_hook(Box::new(|_| {}));
     let mut sum = Tally::default();
     println!("scenario      backend   strikes  points  struck  missed  violations  seconds");
-    for sweep in sweeps(faults, &binary) {
-        let tally = sweep.run();
+    let mounted = faults.on.map(Image::mount).transpose()?;
+    for sweep in sweeps(faults, &binary, mounted.as_ref().map(Mounted::path)) {
+        let run = std::panic::catch_unwind(|| sweep.run());
+        let tally = run.map_err(|panic| format!("{}: {}", sweep.scenario, message(&*panic)))?;
         println!(
             "{:<13} {:<9} {:<8} {:>6}  {:>6}  {:>6}  {:>10}  {:>7.0}",
             sweep.scenario.name(),
@@ -104,6 +132,12 @@ pub(crate) fn run(root: &Path, faults: &Faults) -> Result {
     if sum.violations.is_empty() { Ok(()) } else { Err("an invariant did not hold".into()) }
 }
 
+/// What a broken assertion before any strike said.
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it failed and did not say why")
+}
+
 fn repetition(faults: &Faults, sweep: &Sweep, violation: &Violation) -> String {
     format!(
         "repeat: cargo xtask soak faults --seed {} --scenario {} --backend {} --mode {} --at {}",
@@ -111,7 +145,7 @@ fn repetition(faults: &Faults, sweep: &Sweep, violation: &Violation) -> String {
     )
 }
 
-fn sweeps(faults: &Faults, binary: &Binary) -> Vec<Sweep> {
+fn sweeps(faults: &Faults, binary: &Binary, inside: Option<&Path>) -> Vec<Sweep> {
     let scenarios = if faults.scenario.is_empty() { Scenario::ALL.to_vec() } else { faults.scenario.clone() };
     let backends = match faults.backend {
         Backends::Files => vec![Backend::Files],
@@ -143,6 +177,7 @@ fn sweeps(faults: &Faults, binary: &Binary) -> Vec<Sweep> {
                 limit: (mode == Mode::Double).then_some(each),
                 only: faults.at,
                 jobs: faults.jobs,
+                inside: inside.map(Path::to_owned),
             }));
         }
     }

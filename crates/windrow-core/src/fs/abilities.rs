@@ -5,19 +5,21 @@ use std::{fs::File, io, io::Write, path::Path};
 use rustix::io::Errno;
 use windrow_model::Abilities;
 
-use super::{make_subvolume, reflink, snapshot};
+use super::{make_subvolume, reflink, snapshot, trash};
 
 /// What is cloned to see whether it can be: several blocks of every file system.
 static SAMPLE: [u8; 64 << 10] = [0x57; 64 << 10];
 
-/// Tries in a directory what can be done there; nothing stays.
+/// Tries beside a trash directory, which is made if it is not there, what can be done on its file system. What a kill leaves is in
+/// the trash.
 ///
 /// # Errors
 /// Nothing can be written there at all.
-pub fn abilities(directory: &Path) -> io::Result<Abilities> {
-    let place = tempfile::Builder::new().prefix(".probe-").tempdir_in(directory)?;
+pub fn abilities(trash: &Path) -> io::Result<Abilities> {
+    let place = trash::scratch(trash)?;
     let cloned = try_clone(place.path())?;
     let taken = try_snapshot(place.path());
+    std::fs::remove_dir_all(place.path())?;
     Ok(Abilities {
         snapshot: taken.map_err(|error| format!("no snapshot can be taken: {}", words(&error))),
         clone: cloned.map_err(|error| format!("files cannot share blocks: {}", words(&error))),
@@ -64,10 +66,10 @@ mod tests {
             (FileSystem::Xfs, 320, (false, true)),
         ] {
             let Some(mounted) = loop_fs(root, kind, mebibytes << 20) else { continue };
-            let before = mounted.path().read_dir().unwrap().count();
-            let found = abilities(mounted.path()).unwrap();
+            let trash = mounted.path().join(".trash");
+            let found = abilities(&trash).unwrap();
             assert_eq!((found.snapshot.is_ok(), found.clone.is_ok()), can, "{kind:?}: {found:?}");
-            assert_eq!(mounted.path().read_dir().unwrap().count(), before, "{kind:?}");
+            assert_eq!(trash.read_dir().unwrap().count(), 0, "{kind:?}");
         }
     }
 }

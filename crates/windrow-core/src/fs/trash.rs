@@ -19,7 +19,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{FlockOperation, RenameFlags},
+    fs::{FlockOperation, Mode, RenameFlags},
     io::Errno,
 };
 
@@ -131,6 +131,20 @@ pub fn set_aside(path: &Path, trash: &Path, label: &str) -> Result<SetAside, Tra
         Ok(true) => Ok(SetAside { path: move_to_trash(path, trash, label)?, _entry: entry }),
         Ok(false) => Err(move_error(path, Errno::WOULDBLOCK.into())),
         Err(source) => Err(move_error(path, source)),
+    }
+}
+
+/// Makes an empty directory in a trash directory, which is deleted like everything there once it is let go, whatever becomes of
+/// us.
+pub(super) fn scratch(trash: &Path) -> io::Result<SetAside> {
+    let (target, _) = dirs::open_own(trash).map_err(io::Error::other)?;
+    loop {
+        let name = entry_name("scratch");
+        rustix::fs::mkdirat(&target, &name, Mode::RWXU)?;
+        // A deleter may have been quicker than our lock.
+        if let Some(held) = take_in_hand(&trash.join(name))? {
+            return Ok(held);
+        }
     }
 }
 

@@ -93,10 +93,7 @@ pub(super) fn measure(pool: &Pool) -> Result<Holdings, StateError> {
         kind.count += 1;
         kind.add(of_worktree(pool, record));
     }
-    for template in template::templates(pool) {
-        held.templates.count += 1;
-        held.templates.add([template.root, template.index].iter().map(|part| of_path(part)).sum());
-    }
+    held.templates = of_templates(pool);
     for rescue in store.rescues()? {
         held.rescues.count += 1;
         held.rescues.add(rescue.archive.as_deref().map_or(Ok(Usage::default()), of_path));
@@ -117,6 +114,16 @@ pub fn usage_of(pool: &Pool, entries: &[Entry]) -> Vec<Measured> {
 /// What a worktree takes, one that is held ready included.
 pub(super) fn of_worktree(pool: &Pool, record: &WorktreeRecord) -> Result<Usage, UsageError> {
     warm::parts(pool, record).iter().map(|part| of_path(part)).sum()
+}
+
+/// What the templates take.
+pub(super) fn of_templates(pool: &Pool) -> Holding {
+    let mut held = Holding::default();
+    for template in template::templates(pool) {
+        held.count += 1;
+        held.add([template.root, template.index].iter().map(|part| of_path(part)).sum());
+    }
+    held
 }
 
 /// What waits in a trash directory to be deleted.

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use windrow_model::{Chosen, Strategy, choose_strategy};
 
 use super::{
-    error::{CreateError, PoolError},
+    error::PoolError,
     pool::Pool,
     template::{self, Template},
     warm::spare,
 };
-use crate::fs;
 
 /// The ways in which the files of a worktree can come to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +39,7 @@ pub struct StrategyStatus {
 /// Nothing can be written there.
 pub fn strategies(pool: &Pool) -> Result<Strategies, PoolError> {
     let directory = template::beside(pool)?;
-    let abilities =
-        fs::abilities(&directory).map_err(|source| CreateError::Io { path: directory.clone(), source })?;
+    let abilities = template::abilities(pool)?;
     let by_git = spare::conditions(pool).is_none();
     let status = |strategy: Strategy| StrategyStatus {
         strategy,

@@ -8,6 +8,7 @@ mod work;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -85,6 +86,8 @@ pub struct Sweep {
     pub only: Option<usize>,
     /// How many at once, each in a repository of its own.
     pub jobs: usize,
+    /// Where the repositories lie; the system's temporary directory if absent.
+    pub inside: Option<PathBuf>,
 }
 
 /// What came of a sweep.
@@ -134,7 +137,7 @@ impl Sweep {
     #[track_caller]
     pub fn run(&self) -> Tally {
         let begun = Instant::now();
-        let scene = Scene::new(&self.binary, self.backend);
+        let scene = self.scene();
         let (plan, points) = self.plan(&scene);
         let next = AtomicUsize::new(0);
         let tally = Mutex::new(Tally { points, ..Tally::default() });
@@ -151,9 +154,13 @@ impl Sweep {
         tally
     }
 
+    fn scene(&self) -> Scene {
+        Scene::new(&self.binary, self.backend, self.inside.as_deref())
+    }
+
     fn work_off(&self, mut scene: Option<Scene>, plan: &[Planned], next: &AtomicUsize, tally: &Mutex<Tally>) {
         while let Some(planned) = plan.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let here = scene.take().unwrap_or_else(|| Scene::new(&self.binary, self.backend));
+            let here = scene.take().unwrap_or_else(|| self.scene());
             let mut struck = None;
             let tried = catch_unwind(AssertUnwindSafe(|| self.strike(&here, planned, &mut struck)));
             let found = tried.unwrap_or_else(|panic| Err(message(panic.as_ref())));

@@ -43,8 +43,12 @@ pub(super) struct Scene {
 impl Scene {
     /// Makes the repository and everything around it.
     #[track_caller]
-    pub(super) fn new(binary: &Binary, backend: Backend) -> Self {
+    pub(super) fn new(binary: &Binary, backend: Backend, inside: Option<&Path>) -> Self {
         let builder = TestRepo::builder().binary(binary.clone());
+        let builder = match inside {
+            Some(place) => builder.inside(place),
+            None => builder,
+        };
         let repo = match backend {
             Backend::Files => builder.build(),
             Backend::Reftable => builder.reftable().build(),

@@ -1,10 +1,10 @@
 //! H33: death and errors at sampled system calls of every operation; `cargo xtask soak faults` strikes at all of them.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use windrow_testkit::{
-    Backend, Binary, Effect, Errno, Mode, Outcome, Point, Scenario, Sweep, Tally, TestRepo, Watch,
-    trace_until,
+    Backend, Binary, Effect, Errno, FileSystem, Mode, Outcome, Point, Scenario, Sweep, Tally, TestRepo,
+    Watch, loop_fs, root_only, trace_until,
 };
 
 use crate::pool::{acquire, nudge, repository, restore, state, windrow};
@@ -14,7 +14,19 @@ const SEED: u64 = 33;
 
 #[track_caller]
 fn sweep(scenario: Scenario, backend: Backend, mode: Mode, strikes: usize) -> Tally {
+    sweep_in(None, scenario, backend, mode, strikes)
+}
+
+#[track_caller]
+fn sweep_in(
+    inside: Option<&Path>,
+    scenario: Scenario,
+    backend: Backend,
+    mode: Mode,
+    strikes: usize,
+) -> Tally {
     let sweep = Sweep {
+        inside: inside.map(Path::to_owned),
         binary: Binary(env!("CARGO_BIN_EXE_windrow").into()),
         scenario,
         backend,
@@ -76,6 +88,18 @@ fn h33_a_pool_that_is_killed_while_it_is_filled_or_emptied_leaves_nothing() {
     sweep(Scenario::Claim, Backend::Files, Mode::Kill, 3);
     sweep(Scenario::Template, Backend::Files, Mode::Kill, 3);
     sweep(Scenario::FromTemplate, Backend::Files, Mode::Kill, 2);
+}
+
+#[test]
+fn h33_snapshots_and_clones_that_are_killed_anywhere_leave_nothing() {
+    let Some(root) = root_only("images of file systems") else { return };
+    for kind in [FileSystem::Btrfs, FileSystem::Xfs] {
+        let Some(mounted) = loop_fs(root, kind, 4 << 30) else { continue };
+        let inside = Some(mounted.path());
+        sweep_in(inside, Scenario::FromTemplate, Backend::Files, Mode::Kill, 3);
+        sweep_in(inside, Scenario::Template, Backend::Files, Mode::Kill, 3);
+        sweep_in(inside, Scenario::Release, Backend::Files, Mode::Kill, 1);
+    }
 }
 
 #[test]

@@ -25,7 +25,14 @@ pub(super) fn measure(
     rescues: &[RescueRecord],
     found: &mut PruneSnapshot,
 ) -> Result<(), PruneError> {
-    let mut seen = BudgetSeen { trash: trash(pool, records), ..BudgetSeen::default() };
+    let templates = holdings::of_templates(pool);
+    let mut seen = BudgetSeen {
+        trash: trash(pool, records),
+        // They count and stay: the next worktrees are made from them, and `pool template --remove` takes them away.
+        fixed: templates.usage.charged_bytes(),
+        untold: templates.untold,
+        ..BudgetSeen::default()
+    };
     for record in records {
         let unique = told(holdings::of_worktree(pool, record));
         let listed = found.worktrees.iter_mut().find(|one| one.id == record.id);

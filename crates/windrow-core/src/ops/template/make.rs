@@ -7,7 +7,7 @@ use std::{
 };
 
 use windrow_model::{
-    FEW_FILES, Oid, Strategy, StrategyChoice, TemplateOccasion, WorktreeRecord, template_for,
+    Abilities, FEW_FILES, Oid, Strategy, StrategyChoice, TemplateOccasion, WorktreeRecord, template_for,
 };
 
 use super::{
@@ -176,8 +176,7 @@ impl<'a> Plan<'a> {
         if why.map_err(CreateError::from)?.is_some() {
             return Err(PoolError::NeedsGit);
         }
-        let beside = beside(pool)?;
-        let abilities = fs::abilities(&beside).map_err(|source| failed(&beside, source))?;
+        let abilities = abilities(pool)?;
         let files = tree.entries.len() as u64;
         let serves = template_for(pool.settings().pool.strategy, &abilities, files, occasion);
         let Some(serves) = serves else { return Ok(None) };
@@ -278,6 +277,12 @@ impl<'a> Plan<'a> {
 
 fn failed(path: &Path, source: io::Error) -> PoolError {
     CreateError::Io { path: path.to_owned(), source }.into()
+}
+
+/// Tries what can be done where new worktrees lie.
+pub(in crate::ops) fn abilities(pool: &Pool) -> Result<Abilities, PoolError> {
+    let trash = beside(pool)?.join(".trash");
+    fs::abilities(&trash).map_err(|source| failed(&trash, source))
 }
 
 /// The directory that new worktrees lie in, which is there then.

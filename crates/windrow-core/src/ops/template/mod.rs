@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use windrow_model::{Oid, Strategy, WorktreeRecord};
 
-pub(super) use self::make::{beside, is_wanted, refresh_in_background};
+pub(super) use self::make::{abilities, beside, is_wanted, refresh_in_background};
 pub use self::{make::make_template, throw::remove_templates};
 use super::{pool::Pool, warm::spare};
 
