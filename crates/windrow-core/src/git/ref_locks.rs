@@ -129,6 +129,8 @@ fn abandoned(path: PathBuf) -> io::Result<Option<AbandonedChange>> {
 pub struct RefLock {
     /// The file.
     pub path: PathBuf,
+    /// When it was made.
+    pub born: SystemTime,
     node: (u64, u64),
 }
 
@@ -140,8 +142,9 @@ impl RefLock {
             }
             facts => facts?,
         };
-        let ours = facts.is_file() && born(&facts)? >= since;
-        Ok(ours.then(|| Self { path: path.to_owned(), node: (facts.dev(), facts.ino()) }))
+        let born = born(&facts)?;
+        let ours = facts.is_file() && born >= since;
+        Ok(ours.then(|| Self { path: path.to_owned(), born, node: (facts.dev(), facts.ino()) }))
     }
 }
 

@@ -76,7 +76,8 @@ fn clear(pool: &Pool, refs: &[String], since: SystemTime) -> Result<Cleared, Sta
         seen.retain(|lock| now.contains(lock));
     }
     let _lock = pool.lock_repository()?;
-    if is_git_at_work(pool) {
+    let youngest = seen.iter().map(|lock| lock.born).max();
+    if youngest.is_some_and(|born| is_git_at_work(pool, born)) {
         return Ok(Cleared::No);
     }
     let now = look()?;
@@ -91,12 +92,25 @@ fn failed(path: PathBuf, source: io::Error) -> StateError {
     StateError::Io { path, source }
 }
 
-/// Tells whether a git may run in one of the worktrees or the repository.
-fn is_git_at_work(pool: &Pool) -> bool {
+/// By how much a git must be younger than a lock to be none that made it: start times are in whole seconds, and clocks are set.
+const YOUNGER: Duration = Duration::from_secs(2);
+
+/// Tells whether a git may run in one of the worktrees or the repository that may have made a lock at `born`.
+///
+/// One that began later did not, however long it waits for that lock; where many work there always is one that waits.
+fn is_git_at_work(pool: &Pool, born: SystemTime) -> bool {
+    let may_own = |pid: &u32| match process::started_at(*pid) {
+        Ok(Some(started)) => SystemTime::from(started) < born + YOUNGER,
+        // It is gone, and what it made with it is abandoned.
+        Ok(None) => false,
+        Err(_) => true,
+    };
     let looked = pool.repository().worktrees(&pool.git).map_err(io::Error::other).and_then(|listed| {
         let mut places: Vec<PathBuf> = vec![pool.repository().common_dir.clone(), pool.root().to_owned()];
         places.extend(listed.into_iter().map(|worktree| worktree.path).filter(|path| path.is_dir()));
-        process::users_named("git", &places)
+        let mut users = process::users_named("git", &places)?;
+        users.retain(may_own);
+        Ok(users)
     });
     match looked {
         Ok(users) if users.is_empty() => false,

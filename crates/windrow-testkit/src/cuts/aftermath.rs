@@ -303,7 +303,7 @@ impl Aftermath<'_> {
             // A sweeper that has done its work takes a moment to end.
             poll_quietly(PATIENCE, || look().is_empty().then_some(()));
             let left = look();
-            self.wrong.extend(left.iter().map(|line| format!("left behind: {line}")));
+            self.wrong.extend(left.iter().map(|line| format!("left behind: {line}{}", contents(line))));
         }
     }
 
@@ -318,4 +318,14 @@ impl Aftermath<'_> {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What a directory that was left holds, with the lengths by which a cut shows.
+fn contents(directory: &str) -> String {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let one = |entry: std::fs::DirEntry| {
+        let length = entry.metadata().map_or(0, |facts| facts.len());
+        format!("\n    {} {length}", entry.file_name().display())
+    };
+    entries.map(one).collect()
 }

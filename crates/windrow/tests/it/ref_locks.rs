@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use windrow_testkit::{TestRepo, poll_until};
+use windrow_testkit::{Running, TestRepo, poll_for, poll_until};
 
 use super::pool::{SOON, acquire, nudge, repository, windrow};
 
@@ -65,20 +66,43 @@ fn h35_a_change_under_way_keeps_its_locks() {
     assert!(note.exists() && lock.exists());
 }
 
-#[test]
-fn h35_locks_stay_while_any_git_is_at_work() {
-    let (repo, note) = noted();
-    let lock = lock(&repo, BRANCH);
+/// A git that is at work until what is returned with it goes.
+fn git_at_work(repo: &TestRepo) -> (Running, File) {
     let script = "mkfifo ../hold; echo up; exec git cat-file --batch < ../hold";
     let mut git = repo.command("sh", repo.path()).args(["-c", script]).spawn();
     git.wait_for_stdout("up");
-    let writer = File::options().write(true).open(repo.root().join("hold")).unwrap();
+    (git, File::options().write(true).open(repo.root().join("hold")).unwrap())
+}
+
+#[test]
+fn h35_locks_stay_while_any_git_is_at_work_that_may_have_made_them() {
+    let (repo, note) = noted();
+    let (git, writer) = git_at_work(&repo);
+    let lock = lock(&repo, BRANCH);
     nudge(&repo);
     assert!(note.exists() && lock.exists());
     drop(writer);
     git.wait().assert_success();
     nudge(&repo);
     assert!(!note.exists() && !lock.exists());
+}
+
+#[test]
+fn h35_locks_go_although_gits_that_began_later_are_at_work() {
+    let (repo, note) = noted();
+    let lock = lock(&repo, BRANCH);
+    let packed = repo.git_dir().join("packed-refs.lock");
+    fs::write(&packed, "").unwrap();
+    // Start times of processes are in whole seconds.
+    poll_for(SOON, "the lock is old enough", || {
+        let age = packed.metadata().unwrap().created().unwrap().elapsed().unwrap_or_default();
+        (age > Duration::from_secs(4)).then_some(())
+    });
+    let (git, writer) = git_at_work(&repo);
+    nudge(&repo);
+    assert!(!note.exists() && !lock.exists() && !packed.exists());
+    drop(writer);
+    git.wait().assert_success();
 }
 
 #[test]
