@@ -114,7 +114,7 @@ fn the_status_of_the_pool_tells_what_is_ready_in_use_saved_and_thrown_away() {
     let told =
         repo.windrow(["pool", "status", "--du", "--config", "pool.max_bytes=1KiB"]).run().assert_success();
     let told = told.text();
-    assert!(told.contains("HELD     COUNT  UNIQUE") && told.contains("\ntrash    1      "), "{told}");
+    assert!(told.contains("HELD       COUNT  UNIQUE") && told.contains("\ntrash      1      "), "{told}");
     assert!(
         told.ends_with("pool.max_bytes allows 1.0 KiB; `windrow prune --to-budget` keeps to it"),
         "{told}"

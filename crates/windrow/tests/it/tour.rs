@@ -44,6 +44,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "2 leases given back",
         "look",
         "thrown away",
+        "template thrown away",
         "doomed-",
         "`oops.txt` in the main checkout was added",
         "be brief",
