@@ -61,6 +61,7 @@ pub use privileged::{
 };
 pub use repo::{Binary, TestRepo};
 pub use running::Running;
+pub use seeded::noise;
 pub use snapshot::{Entry, EntryKind, Include, TreeSnapshot, assert_same};
 pub use surroundings::Surroundings;
 #[cfg(target_os = "linux")]

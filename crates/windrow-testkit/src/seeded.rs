@@ -25,6 +25,12 @@ impl Seeded {
     }
 }
 
+/// Bytes that no compression makes fewer of, and that no two files with other seeds have in common.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut numbers = Seeded::new(seed);
+    std::iter::repeat_with(|| numbers.next().to_le_bytes()).flatten().take(length).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,6 +101,17 @@ pub(super) fn look_if_there(dir: impl AsFd, name: &[u8]) -> io::Result<Option<Lo
     }
 }
 
+/// Tells whether a name that [`names`] gave is a directory; what is gone by now is none.
+pub(super) fn is_directory(dir: impl AsFd, name: &[u8], kind: rustix::fs::FileType) -> io::Result<bool> {
+    match kind {
+        rustix::fs::FileType::Directory => Ok(true),
+        rustix::fs::FileType::Unknown => {
+            Ok(look_if_there(dir, name)?.is_some_and(|looked| looked.kind().is_dir()))
+        }
+        _ => Ok(false),
+    }
+}
+
 /// Looks at a relative path below `root` through no symbolic link.
 pub(super) fn look_beneath(root: impl AsFd, path: &[u8]) -> io::Result<Looked> {
     let (parent, name) = split(path);

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::{FileType, Mode};
+use rustix::fs::Mode;
 
 use super::at;
 
@@ -28,11 +28,7 @@ pub fn thaw(root: &Path) -> io::Result<()> {
 
 fn walk(directory: &OwnedFd, change: &dyn Fn(u32) -> u32) -> io::Result<()> {
     for (name, kind) in at::names(directory)? {
-        let is_directory = match kind {
-            FileType::Unknown => at::look(directory, &name)?.kind().is_dir(),
-            kind => kind.is_dir(),
-        };
-        if is_directory {
+        if at::is_directory(directory, &name, kind)? {
             walk(&at::open_dir_same_mount(directory.as_fd(), &name)?, change)?;
         }
     }

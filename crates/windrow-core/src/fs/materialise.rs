@@ -163,20 +163,6 @@ impl MaterialiseError {
 /// # Errors
 /// See [`MaterialiseError`]; every path is checked before anything is written.
 pub fn materialise<S: BlobSource>(
-    root: &Path,
-    entries: &[TreeEntry],
-    source: &S,
-    threads: NonZeroUsize,
-    progress: &dyn Progress,
-) -> Result<Written, MaterialiseError> {
-    materialise_in(Manner::default(), root, entries, source, threads, progress)
-}
-
-/// Writes all entries below `root` as [`materialise`] does, in another manner.
-///
-/// # Errors
-/// As [`materialise`].
-pub fn materialise_in<S: BlobSource>(
     manner: Manner<'_>,
     root: &Path,
     entries: &[TreeEntry],

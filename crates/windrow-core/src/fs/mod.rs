@@ -43,7 +43,7 @@ pub use freeze::{freeze, thaw};
 pub use identity::directory_identity;
 pub use materialise::{
     BlobReader, BlobSource, Directories, Manner, MaterialiseError, Original, Progress, Protection, Quiet,
-    Taking, Written, materialise, materialise_in,
+    Taking, Written, materialise,
 };
 pub use patterns::{PathKind, PatternError, Patterns, Verdict};
 pub use priority::give_way;

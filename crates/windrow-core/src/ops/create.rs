@@ -111,7 +111,7 @@ fn write_anew(
     let root = unnamed(record);
     let way = Way::choose(pool, record, observer);
     refuse_occupied(record)?;
-    if way.is_snapshot() && snapshot(pool, record, &way, &root, observer)? {
+    if snapshot(pool, record, &way, &root, observer)? {
         return Ok(());
     }
     let objects = Objects::open(pool.repository());
@@ -130,7 +130,6 @@ fn snapshot(
     root: &Path,
     observer: &mut dyn Observer,
 ) -> Result<bool, CreateError> {
-    fs::private_dir(&pool.warm_dir()).map_err(StateError::from)?;
     let index = spare::index(pool, &record.id);
     if !way.snapshot(pool, record, (root, &index), observer)? {
         return Ok(false);

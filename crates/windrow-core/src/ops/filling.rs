@@ -13,7 +13,7 @@ use windrow_model::{
 
 use super::{
     create::{self, Source, own_parent},
-    error::CreateError,
+    error::{CreateError, StateError},
     observer::Observer,
     pool::Pool,
     progress::Forward,
@@ -48,10 +48,6 @@ impl Way {
     /// All from git's objects.
     pub(super) const CHECKOUT: Self = Self { strategy: Strategy::Checkout, template: None };
 
-    pub(super) fn is_snapshot(&self) -> bool {
-        self.strategy == Strategy::Snapshot
-    }
-
     /// Makes `root` with all files of the record's commit and the index beside in one step, if this is the way; `false` when the
     /// files have to be written, and nothing is there then.
     pub(super) fn snapshot(
@@ -61,7 +57,7 @@ impl Way {
         (root, index): (&Path, &Path),
         observer: &mut dyn Observer,
     ) -> Result<bool, CreateError> {
-        let Some(template) = self.template.as_ref().filter(|_| self.is_snapshot()) else {
+        let Some(template) = self.template.as_ref().filter(|_| self.strategy == Strategy::Snapshot) else {
             return Ok(false);
         };
         let step = Step::to(pool, record, template)?;
@@ -69,6 +65,7 @@ impl Way {
             return Ok(false);
         }
         own_parent(root)?;
+        fs::private_dir(&pool.warm_dir()).map_err(StateError::from)?;
         if let Err(error) = fs::snapshot(&template.root, root) {
             observer.notice(&format!("no snapshot can be taken ({error}): files are written one by one"));
             return Ok(false);
@@ -102,7 +99,7 @@ impl Way {
         observer.stage("checking out", Some(tree.entries.len() as u64));
         let written = Forward::while_working(observer, |progress| {
             let (source, threads) = (Source(objects), create::threads());
-            fs::materialise_in(manner, place.root, &tree.entries, &source, threads, progress)
+            fs::materialise(manner, place.root, &tree.entries, &source, threads, progress)
         })?;
         let format = pool.repository().object_format;
         git::write_index(place.index, format, &tree.entries, &written.stats, Some(&tree.cache))?;
@@ -189,7 +186,7 @@ pub(super) fn switch(
     observer.stage("bringing it up to date", Some(step.added.len() as u64));
     let manner = Manner { directories: Directories::Any, protection: place.protection, original: None };
     let written = Forward::while_working(observer, |progress| {
-        fs::materialise_in(manner, place.root, &step.added, &Source(objects), create::threads(), progress)
+        fs::materialise(manner, place.root, &step.added, &Source(objects), create::threads(), progress)
     })?;
     let mut stats = step.stats;
     for (number, stat) in step.numbers.into_iter().zip(written.stats) {

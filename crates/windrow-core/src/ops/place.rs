@@ -32,11 +32,16 @@ pub(super) fn place_of(pool: &Pool, name: &WorktreeName) -> Place {
     }
 }
 
-/// The trash beside new worktrees.
-pub(super) fn trash(pool: &Pool) -> Option<PathBuf> {
+/// The directory around new worktrees.
+pub(super) fn around(pool: &Pool) -> Option<PathBuf> {
     // With the usual templates every name leads to the same place; with others there is nothing at this one.
     let place = place_of(pool, &"any".parse().ok()?);
-    Some(place.path.parent()?.join(".trash"))
+    Some(place.path.parent()?.to_owned())
+}
+
+/// The trash beside new worktrees.
+pub(super) fn trash(pool: &Pool) -> Option<PathBuf> {
+    around(pool).map(|around| Pool::trash_in(&around))
 }
 
 /// Why a worktree cannot go where the template says, in words; something that lies in the way is the user's to move.

@@ -269,7 +269,12 @@ impl Pool {
 
     /// The trash beside what a worktree's path may become.
     pub(super) fn trash_beside(path: &Path) -> PathBuf {
-        path.parent().unwrap_or(path).join(".trash")
+        Self::trash_in(path.parent().unwrap_or(path))
+    }
+
+    /// The trash in a directory around worktrees.
+    pub(super) fn trash_in(around: &Path) -> PathBuf {
+        around.join(".trash")
     }
 
     pub(super) fn now() -> Timestamp {

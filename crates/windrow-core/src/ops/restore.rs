@@ -205,6 +205,6 @@ fn bring_snapshot(
     let entries: Vec<TreeEntry> = changes.iter().filter_map(|change| change.new.clone()).collect();
     let manner = Manner { directories: Directories::Any, ..Manner::default() };
     let source = Source(&objects);
-    files::materialise_in(manner, &worktree.path, &entries, &source, NonZeroUsize::MIN, &Quiet)?;
+    files::materialise(manner, &worktree.path, &entries, &source, NonZeroUsize::MIN, &Quiet)?;
     Ok(changes.len() as u64)
 }

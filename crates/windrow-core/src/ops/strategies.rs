@@ -39,7 +39,7 @@ pub struct StrategyStatus {
 /// Nothing can be written there.
 pub fn strategies(pool: &Pool) -> Result<Strategies, PoolError> {
     let directory = template::beside(pool)?;
-    let abilities = template::abilities(pool)?;
+    let abilities = template::abilities(&directory)?;
     let by_git = spare::conditions(pool).is_none();
     let status = |strategy: Strategy| StrategyStatus {
         strategy,

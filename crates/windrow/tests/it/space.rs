@@ -7,24 +7,12 @@ use std::{
 
 use serde_json::Value;
 use windrow_core::process::{FileLock, Wait};
-use windrow_testkit::{Fault, TestRepo, inject};
+use windrow_testkit::{Fault, TestRepo, inject, noise};
 
 use crate::{
     pool::{acquire, nudge, pool_root, put, repository, state, text, wait_for_empty_trash, windrow},
     schema::assert_valid,
 };
-
-/// Bytes that no compression makes fewer of.
-pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(length).collect()
-}
 
 /// What du(1) counts in and below a path, in bytes.
 #[track_caller]

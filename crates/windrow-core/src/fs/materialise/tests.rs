@@ -56,7 +56,14 @@ impl Tree {
 
     fn write(&mut self, root: &Path, threads: usize) -> Result<Written, MaterialiseError> {
         self.entries.sort_by(|a, b| a.path.cmp(&b.path));
-        materialise(root, &self.entries, &self.blobs, NonZeroUsize::new(threads).unwrap(), &Quiet)
+        materialise(
+            Manner::default(),
+            root,
+            &self.entries,
+            &self.blobs,
+            NonZeroUsize::new(threads).unwrap(),
+            &Quiet,
+        )
     }
 }
 
@@ -211,6 +218,7 @@ fn progress_adds_up() {
     let names = (0..600).map(|number| format!("f{number}")).collect::<Vec<_>>();
     let tree = Tree::files(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let count = Count(AtomicU64::new(0), AtomicU64::new(0));
-    materialise(dir.path(), &tree.entries, &tree.blobs, NonZeroUsize::new(3).unwrap(), &count).unwrap();
+    let threads = NonZeroUsize::new(3).unwrap();
+    materialise(Manner::default(), dir.path(), &tree.entries, &tree.blobs, threads, &count).unwrap();
     assert_eq!((count.0.into_inner(), count.1.into_inner()), (600, 600));
 }

@@ -87,7 +87,7 @@ impl<'a> Remover<'a> {
         full: &[u8],
         depth: usize,
     ) -> io::Result<()> {
-        if !is_directory(directory, name, kind)? {
+        if !at::is_directory(directory, name, kind)? {
             return self.unlink(directory, name, AtFlags::empty());
         }
         let child = open_to_empty(directory, name)?;
@@ -120,16 +120,6 @@ impl<'a> Remover<'a> {
 
     fn fail(&mut self, path: &[u8], source: io::Error) {
         self.report.failures.push(TrashFailure { path: entry_path(self.path, path), source });
-    }
-}
-
-fn is_directory(directory: &OwnedFd, name: &[u8], kind: FileType) -> io::Result<bool> {
-    match kind {
-        FileType::Directory => Ok(true),
-        FileType::Unknown => {
-            Ok(at::look_if_there(directory, name)?.is_some_and(|looked| looked.kind().is_dir()))
-        }
-        _ => Ok(false),
     }
 }
 

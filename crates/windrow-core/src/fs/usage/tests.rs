@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::symlink,
 };
 
-use windrow_testkit::{FileSystem, Invocation, Surroundings, loop_fs, root_only};
+use windrow_testkit::{FileSystem, Invocation, Surroundings, loop_fs, noise, root_only};
 
 use super::*;
 use crate::fs::testing::{chmod, mount_tmpfs, put, unprivileged, with_own_mounts};
@@ -25,18 +25,6 @@ fn du(path: &Path, more: &[&str]) -> u64 {
     let told =
         du.args(["-s", "-x", "-B1"]).args(more.iter().copied()).arg(path).run().assert_success().text();
     told.split_whitespace().next().unwrap().parse().unwrap()
-}
-
-/// Bytes that compress badly and that no two files have in common by chance.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(length).collect()
 }
 
 #[test]

@@ -215,13 +215,9 @@ impl Territory {
         let places = store.map_or_else(|| Ok(Vec::new()), |store| store.places())?;
         let mut around: BTreeSet<PathBuf> =
             places.iter().filter_map(|path| path.parent()).map(Path::to_owned).collect();
-        let next = "any"
-            .parse()
-            .ok()
-            .and_then(|name| place::place_of(pool, &name).path.parent().map(Path::to_owned));
-        around.extend(next);
+        around.extend(place::around(pool));
         around.extend(pool.data_directory());
-        let trashes = around.iter().map(|directory| directory.join(".trash")).collect();
+        let trashes = around.iter().map(|directory| Pool::trash_in(directory)).collect();
         // Another directory around a worktree may be the user's own.
         let mut usual = pool.root().as_os_str().to_owned();
         usual.push(".windrow");

@@ -157,6 +157,8 @@ struct Plan<'a> {
     pool: &'a Pool,
     base: &'a Oid,
     conditions: &'a str,
+    /// The directory around the worktrees.
+    beside: PathBuf,
     serves: Strategy,
     objects: Objects,
     tree: TreeListing,
@@ -176,11 +178,12 @@ impl<'a> Plan<'a> {
         if why.map_err(CreateError::from)?.is_some() {
             return Err(PoolError::NeedsGit);
         }
-        let abilities = abilities(pool)?;
+        let beside = beside(pool)?;
+        let abilities = abilities(&beside)?;
         let files = tree.entries.len() as u64;
         let serves = template_for(pool.settings().pool.strategy, &abilities, files, occasion);
         let Some(serves) = serves else { return Ok(None) };
-        Ok(Some(Self { pool, base, conditions, serves, objects, tree }))
+        Ok(Some(Self { pool, base, conditions, beside, serves, objects, tree }))
     }
 
     /// Changes the one that is in excess, or makes a new one from the nearest.
@@ -219,8 +222,7 @@ impl<'a> Plan<'a> {
     fn make(&self, nearest: Option<&Template>, observer: &mut dyn Observer) -> Result<Template, PoolError> {
         let pool = self.pool;
         let id = uuid::Uuid::now_v7().simple().to_string();
-        let beside = beside(pool)?;
-        let (root, index) = (note::root(&beside, &id), note::index(pool, &id));
+        let (root, index) = (note::root(&self.beside, &id), note::index(pool, &id));
         note::begin(pool, &id, &root).map_err(|source| failed(&root, source))?;
         if self.serves == Strategy::Snapshot {
             self.make_subvolume(nearest, (&root, &index), observer)?;
@@ -279,16 +281,15 @@ fn failed(path: &Path, source: io::Error) -> PoolError {
     CreateError::Io { path: path.to_owned(), source }.into()
 }
 
-/// Tries what can be done where new worktrees lie.
-pub(in crate::ops) fn abilities(pool: &Pool) -> Result<Abilities, PoolError> {
-    let trash = beside(pool)?.join(".trash");
+/// Tries what can be done in a directory around worktrees.
+pub(in crate::ops) fn abilities(beside: &Path) -> Result<Abilities, PoolError> {
+    let trash = Pool::trash_in(beside);
     fs::abilities(&trash).map_err(|source| failed(&trash, source))
 }
 
 /// The directory that new worktrees lie in, which is there then.
 pub(in crate::ops) fn beside(pool: &Pool) -> Result<PathBuf, PoolError> {
-    let trash = place::trash(pool).ok_or(PoolError::NoTemplate)?;
-    own_parent(&trash)?;
-    let beside = trash.parent().ok_or(PoolError::NoTemplate)?;
-    Ok(beside.to_owned())
+    let beside = place::around(pool).ok_or(PoolError::NoTemplate)?;
+    own_parent(&Pool::trash_in(&beside))?;
+    Ok(beside)
 }

@@ -40,6 +40,8 @@ pub struct Template {
     pub(super) index: PathBuf,
     id: String,
     conditions: String,
+    /// What tells the directory from every other one.
+    identity: String,
 }
 
 impl Template {

@@ -99,6 +99,7 @@ fn read(pool: &Pool, id: String) -> Option<Template> {
         index: index(pool, &id),
         id,
         conditions: fields.conditions,
+        identity: fields.identity,
     })
 }
 
@@ -130,9 +131,7 @@ fn parse(text: &[u8]) -> Option<Fields> {
 
 /// Tells whether what lies where a template was made is that directory.
 pub(super) fn is_there(template: &Template) -> bool {
-    let note = std::fs::read(template.index.with_extension(NOTE)).ok();
-    let made = note.as_deref().and_then(parse).map(|fields| fields.identity);
-    made.is_some() && made == identity(&template.root).ok().flatten()
+    identity(&template.root).ok().flatten().as_ref() == Some(&template.identity)
 }
 
 fn identity(root: &Path) -> io::Result<Option<String>> {

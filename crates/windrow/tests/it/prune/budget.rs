@@ -11,7 +11,7 @@ use windrow_core::{
     process::{FileLock, Wait},
 };
 use windrow_model::{PruneItem, PrunePolicy};
-use windrow_testkit::{Binary, Fault, FileSystem, TestRepo, assert_same, inject, loop_fs, root_only};
+use windrow_testkit::{Binary, Fault, FileSystem, TestRepo, assert_same, inject, loop_fs, noise, root_only};
 
 use super::{about, assert_whole, keep, plan, refs, saved, stale::pool};
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         wait_for_empty_trash, windrow,
     },
     schema::assert_valid,
-    space::{hold_trash, noise},
+    space::hold_trash,
 };
 
 fn number(value: &Value) -> u64 {
