@@ -2,6 +2,7 @@
 
 mod contention;
 mod power;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -18,6 +19,8 @@ pub(crate) enum Soak {
     Leases(Leases),
     /// Callers that compete for few worktrees and are killed at random, while a user's git works beside them.
     Contention(contention::Contention),
+    /// Processes that create tasks and race for changes of their states.
+    Tasks(tasks::Tasks),
     /// Power cuts while windrow works, on images of ext4, xfs and btrfs; needs root.
     Power(power::Power),
     /// Death and errors at every state-changing system call of every operation.
@@ -57,6 +60,7 @@ pub(crate) fn run(root: &Path, soak: &Soak) -> Result {
     match soak {
         Soak::Leases(wanted) => leases(root, wanted),
         Soak::Contention(wanted) => contention::run(root, wanted),
+        Soak::Tasks(wanted) => tasks::run(root, wanted),
         Soak::Power(power) => power::run(root, power),
         #[cfg(target_os = "linux")]
         Soak::Faults(wanted) => crate::faults::run(root, wanted),

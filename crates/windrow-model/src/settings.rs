@@ -19,6 +19,8 @@ pub struct Settings {
     pub rescue: RescueSettings,
     /// Running commands.
     pub run: RunSettings,
+    /// Tasks.
+    pub task: TaskSettings,
     /// Submodules of new worktrees.
     pub submodules: Submodules,
     /// What is everybody's, compared when a lease ends.
@@ -207,6 +209,20 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self { grace: Duration::from_secs(5), log: LogMode::Never, log_bytes: 10 << 20, keep: Duration::ZERO }
+    }
+}
+
+/// Tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskSettings {
+    /// The states that a task may be set to; the first is that of a new one.
+    pub states: Vec<String>,
+}
+
+impl Default for TaskSettings {
+    fn default() -> Self {
+        let states = ["queued", "running", "review", "done", "failed", "cancelled"];
+        Self { states: states.map(str::to_owned).into() }
     }
 }
 

@@ -35,6 +35,7 @@ mod snapshot;
 mod surroundings;
 #[cfg(target_os = "linux")]
 mod sweep;
+mod tasks;
 #[cfg(target_os = "linux")]
 mod trace;
 mod zoo;
@@ -66,6 +67,7 @@ pub use snapshot::{Entry, EntryKind, Include, TreeSnapshot, assert_same};
 pub use surroundings::Surroundings;
 #[cfg(target_os = "linux")]
 pub use sweep::{Backend, Mode, Scenario, Sweep, Tally, Violation};
+pub use tasks::{TaskRace, TaskRaced};
 #[cfg(target_os = "linux")]
 pub use trace::{Effect, Errno, Point, Side, Strike, Traced, Watch, can_inject_errors, trace, trace_until};
 pub use zoo::{Creature, zoo};

@@ -145,7 +145,10 @@ impl TestRepo {
         let mut left = children(&self.git_dir().join("worktrees"), &[]);
         left.extend(children(&self.pool(), &[".trash"]));
         left.extend(children(&self.pool().join(".trash"), &["sweep.lock"]));
-        left.extend(children(&state.join("locks"), &["repository", "store.lock", "template", "warm"]));
+        left.extend(children(
+            &state.join("locks"),
+            &["coordination.lock", "repository", "store.lock", "template", "warm"],
+        ));
         left.extend(children(&state.join("logs"), &["_keeper.log"]));
         // A note that none is to be made for now.
         left.extend(children(&state.join("templates"), &["none"]));

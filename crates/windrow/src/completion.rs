@@ -3,11 +3,11 @@
 use clap_complete::{CompleteEnv, engine::CompletionCandidate, env::Shells};
 use windrow_core::{
     config::{self, KeyDoc},
-    ops::{self, Entry, Locate, Pool, SessionDetails},
+    ops::{self, Entry, Locate, Pool, SessionDetails, TaskDetails},
 };
 use windrow_model::RescueRecord;
 
-use crate::{args, environment};
+use crate::{args, environment, render};
 
 /// Answers a shell that asks for completions; tells whether this was such a call.
 ///
@@ -59,6 +59,16 @@ pub(crate) fn sessions() -> Vec<CompletionCandidate> {
         CompletionCandidate::new(details.session.id.to_string()).help(Some(help.into()))
     };
     sessions.iter().map(candidate).collect()
+}
+
+/// The tasks here.
+pub(crate) fn tasks() -> Vec<CompletionCandidate> {
+    let tasks = pool().and_then(|pool| ops::tasks(&pool, None).ok()).unwrap_or_default();
+    let candidate = |details: &TaskDetails| {
+        let help = format!("{}, {}", details.task.state, render::safe(&details.task.title));
+        CompletionCandidate::new(details.task.id.as_str()).help(Some(help.into()))
+    };
+    tasks.iter().map(candidate).collect()
 }
 
 /// The keys of the configuration.

@@ -105,6 +105,12 @@ impl Surroundings {
         lease.or_else(|| self.variable(NAME).and_then(OsStr::to_str).map(Inherited::Name))
     }
 
+    /// Who works here, for the history of tasks: the worktree that the calling command runs in, else the user.
+    pub(crate) fn actor(&self) -> String {
+        let known = self.variable(NAME).or_else(|| self.variable("USER"));
+        known.map_or_else(|| "somebody".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
     /// What the library is given.
     pub(crate) fn for_core(&self, config_flags: &[(String, String)]) -> ops::Environment {
         ops::Environment {
@@ -155,6 +161,13 @@ mod tests {
         assert_eq!(with(&[("WINDROW_SESSION", "")]).session(), Ok(None));
         assert_eq!(with(&[]).session(), Ok(None));
         assert!(with(&[("WINDROW_SESSION", "mine")]).session().is_err());
+    }
+
+    #[test]
+    fn who_works_is_the_worktree_before_the_user() {
+        assert_eq!(with(&[("USER", "ann"), ("WINDROW_NAME", "fern")]).actor(), "fern");
+        assert_eq!(with(&[("USER", "ann")]).actor(), "ann");
+        assert_eq!(with(&[]).actor(), "somebody");
     }
 
     #[test]

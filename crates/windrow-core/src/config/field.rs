@@ -112,6 +112,7 @@ pub(super) enum Field<'a> {
     Submodules(&'a mut Submodules),
     Patterns(&'a mut Vec<String>),
     Directories(&'a mut Vec<String>),
+    States(&'a mut Vec<String>),
 }
 
 impl Field<'_> {
@@ -132,6 +133,7 @@ impl Field<'_> {
             Self::Submodules(place) => *place = choice(SUBMODULES, raw)?,
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
             Self::Directories(place) => *place = list(raw, is_inner_directory)?,
+            Self::States(place) => *place = list(raw, is_state).filter(|states| are_states(states))?,
         }
         Some(())
     }
@@ -153,7 +155,7 @@ impl Field<'_> {
             Self::Log(value) => quoted(word(LOG, value)),
             Self::Strategy(value) => quoted(word(STRATEGY, value)),
             Self::Submodules(value) => quoted(word(SUBMODULES, value)),
-            Self::Patterns(list) | Self::Directories(list) => {
+            Self::Patterns(list) | Self::Directories(list) | Self::States(list) => {
                 let items: Vec<_> = list.iter().map(|item| quoted(item)).collect();
                 format!("[{}]", items.join(", "))
             }
@@ -233,6 +235,18 @@ fn is_inner_directory(text: &str) -> bool {
     is_pattern(text) && text.split('/').all(|part| !["", ".", "..", ".git"].contains(&part))
 }
 
+/// The word of a task's state.
+fn is_state(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// One at least, and none twice.
+fn are_states(states: &[String]) -> bool {
+    let twice = (1..states.len()).any(|end| states[..end].contains(&states[end]));
+    !states.is_empty() && !twice
+}
+
 /// A size without rounding, in its largest whole unit.
 fn exact_bytes(bytes: u64) -> String {
     let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -278,6 +292,19 @@ mod tests {
         }
         for wrong in [Raw::Text("much".to_owned()), Raw::Boolean(true), Raw::Integer(LARGEST + 1)] {
             assert_eq!(Field::SizeLimit(&mut limit).set(&wrong), None);
+        }
+    }
+
+    #[test]
+    fn states_are_plain_words_and_different() {
+        let list =
+            |words: &[&str]| Raw::List(words.iter().map(|word| Raw::Text((*word).to_owned())).collect());
+        let mut states = Vec::new();
+        assert_eq!(Field::States(&mut states).set(&list(&["open", "in_review-2"])), Some(()));
+        assert_eq!(states, ["open", "in_review-2"]);
+        let long = "x".repeat(65);
+        for wrong in [&[][..], &["open", "open"], &["Open"], &["a b"], &[""], &[long.as_str()]] {
+            assert_eq!(Field::States(&mut states).set(&list(wrong)), None, "{wrong:?}");
         }
     }
 

@@ -34,6 +34,8 @@ pub enum Kind {
     Patterns,
     /// A list of directories relative to the top of the checkout.
     Directories,
+    /// A list of different words for the states of tasks.
+    States,
 }
 
 impl Kind {
@@ -61,6 +63,9 @@ impl Kind {
             Self::Patterns => "a list of patterns such as [\".env\", \"*.local\"]".to_owned(),
             Self::Directories => {
                 "a list of relative directories such as [\".claude\"], without `..`".to_owned()
+            }
+            Self::States => {
+                "a list of different words of a-z, 0-9, - and _, such as [\"queued\", \"done\"]".to_owned()
             }
         }
     }
@@ -338,6 +343,13 @@ static KEYS: &[KeyDoc] = &[
         "\"0s\"",
         |settings| Field::Duration(&mut settings.run.keep),
         "How long a worktree stays after a run.",
+    ),
+    row(
+        "task.states",
+        Kind::States,
+        "[\"queued\", \"running\", \"review\", \"done\", \"failed\", \"cancelled\"]",
+        |settings| Field::States(&mut settings.task.states),
+        "The states that a task may be set to; the first is that of a new task.",
     ),
     row(
         "guard.max_files",

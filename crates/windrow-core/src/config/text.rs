@@ -8,8 +8,8 @@ use super::{Kind, field::Raw};
 /// has this one entry.
 pub(super) fn raw(kind: Kind, text: &str) -> Option<Raw> {
     match kind {
-        Kind::Patterns | Kind::Directories if text.starts_with('[') => toml(text),
-        Kind::Patterns | Kind::Directories => Some(Raw::List(vec![scalar(text)?])),
+        Kind::Patterns | Kind::Directories | Kind::States if text.starts_with('[') => toml(text),
+        Kind::Patterns | Kind::Directories | Kind::States => Some(Raw::List(vec![scalar(text)?])),
         Kind::Count | Kind::Limit => Some(text.parse().map(Raw::Integer).unwrap_or(scalar(text)?)),
         Kind::Switch => Some(text.parse().map(Raw::Boolean).unwrap_or(scalar(text)?)),
         _ => scalar(text),

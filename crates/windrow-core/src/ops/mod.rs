@@ -47,6 +47,7 @@ mod strategies;
 mod survey;
 mod suspension;
 mod sweep;
+mod task;
 mod template;
 mod terms;
 mod variables;
@@ -90,6 +91,10 @@ pub use session::{
 };
 pub use strategies::{Strategies, StrategyStatus, strategies};
 pub use sweep::{SWEEP_COMMAND, sweep};
+pub use task::{
+    ClaimRequest, StateEdit, TaskDetails, TaskEdit, TaskError, TaskRequest, claim_task, create_task,
+    edit_task, release_task, task_details, task_history, tasks,
+};
 pub use template::{Template, make_template, remove_templates, templates};
 pub use warm::{
     Filled, PoolStatus, Shrunk, SpareStatus, WARM_COMMAND, WarmRequest, fill, fill_in_background,

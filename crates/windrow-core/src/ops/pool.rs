@@ -26,7 +26,7 @@ use crate::{
     fs::{self, DirectoryError},
     git::{self, DiscoverError, Git, Repository},
     process::{FileLock, LockError, Wait},
-    store::{Access, LocalStore},
+    store::{Access, LocalStore, SqliteCoordination, StoreError},
 };
 
 /// What the library is told of the world, because it reads none of it by itself.
@@ -172,6 +172,21 @@ impl Pool {
             return Ok(None);
         }
         Ok(Some(LocalStore::open(&self.state_dir, Access::ReadOnly)?))
+    }
+
+    /// Opens what the workers of this repository share, for a change.
+    pub(super) fn coordination(&self) -> Result<SqliteCoordination, StateError> {
+        // It stands and falls with the records: a copied repository claims nothing.
+        drop(self.store()?);
+        Ok(SqliteCoordination::open(&self.state_dir, Access::ReadWrite)?)
+    }
+
+    /// Opens what the workers share, for a question; `None` when there is nothing yet.
+    pub(super) fn coordination_if_any(&self) -> Result<Option<SqliteCoordination>, StateError> {
+        match SqliteCoordination::open(&self.state_dir, Access::ReadOnly) {
+            Err(StoreError::Missing { .. }) => Ok(None),
+            opened => Ok(Some(opened?)),
+        }
     }
 
     /// Tells whether there are records; what cannot be looked at is an error, not an empty pool.

@@ -93,6 +93,19 @@ pub(super) fn tasks_are_found_and_listed_by_state(stand: &impl Stand) {
     assert_eq!(store.history(&one.id).unwrap().len(), 2);
 }
 
+pub(super) fn fields_change_with_the_state_or_not_at_all(stand: &impl Stand) {
+    let store = stand.connect();
+    let task = new_task(&store);
+    let change = json!({ "count": null, "result": [1, { "a": null }] }).as_object().unwrap().clone();
+    let running = StateChange { fields: change, ..state_change("open", "running", "me") };
+    let after = store.set_state(&task.id, &running).unwrap();
+    let expected = json!({ "note": "ü\n\"", "result": [1, { "a": null }] });
+    assert_eq!((after.rev, &after.fields), (2, expected.as_object().unwrap()));
+    let late = StateChange { fields: fields(9), ..state_change("open", "running", "other") };
+    assert!(matches!(store.set_state(&task.id, &late), Err(E::Lost { current }) if *current == after));
+    assert_eq!(store.task(&task.id).unwrap(), Some(after));
+}
+
 pub(super) fn an_unknown_task_is_refused(stand: &impl Stand) {
     let store = stand.connect();
     let id: TaskId = "t-0000000000".parse().unwrap();
@@ -269,7 +282,8 @@ fn new_task(store: &impl Coordination) -> Task {
 }
 
 fn state_change(expected: &str, next: &str, actor: &str) -> StateChange {
-    StateChange { expected: state(expected), next: state(next), actor: actor.to_owned(), fence: None }
+    let (expected, next) = (state(expected), state(next));
+    StateChange { expected, next, fields: Fields::new(), actor: actor.to_owned(), fence: None }
 }
 
 fn state(text: &str) -> TaskState {

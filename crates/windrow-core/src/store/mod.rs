@@ -30,7 +30,7 @@ mod transaction;
 pub use coordination::{
     Claim, Clock, Coordination, CoordinationError, Fields, FieldsChange, Landing, LandingOutcome, NewTask,
     QueueEntry, StateChange, SystemClock, Task, TaskChange, TaskId, TaskState, TaskTextError, Ticket,
-    landing_resource,
+    landing_resource, merged,
 };
 pub use error::StoreError;
 pub use local::{Access, LocalStore};

@@ -11,6 +11,7 @@ use super::{
     pool::PoolArgs,
     prune::PruneArgs,
     session::SessionArgs,
+    task::TaskArgs,
     value::{self, ResultTarget},
     worktree::{CommandArgs, SelectorArgs, WorkArgs, WorktreeArgs},
 };
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// Hold worktrees ready, so that the next ones are handed out at once
     #[command(after_help = help::POOL)]
     Pool(PoolArgs),
+    /// Keep a list of what is to be done, which many may work on at once
+    #[command(after_help = help::TASK)]
+    Task(TaskArgs),
     /// List the worktrees, oldest first
     #[command(visible_alias = "ls")]
     List(ListArgs),

@@ -1,9 +1,10 @@
 //! Help texts: the commands in groups, and examples.
 
 /// Every command that is shown, in groups.
-pub(super) const GROUPS: [(&str, &[&str]); 6] = [
+pub(super) const GROUPS: [(&str, &[&str]); 7] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
+    ("Many at once", &["task"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
@@ -45,6 +46,18 @@ Examples:
   export WINDROW_SESSION=$(windrow session start)
   windrow acquire --name fix
   windrow session end";
+
+pub(super) const TASK: &str = "\
+A task has an id that no other has, a state, free fields and a history. Its state changes only for
+somebody who knows it: when it is no longer the one that --expect names, the exit code is 75 and the
+message tells the state it is in. A claim gives a worker a task for a time; what is changed with the
+claim's --fence fails once somebody else has it. States are those of `task.states`.
+
+Examples:
+  windrow task new 'Mend the fence' --field file=src/fence.rs
+  windrow task set t-7k3f --expect queued --to running
+  fence=$(windrow task claim t-7k3f --ttl 30m)
+  windrow task set t-7k3f --expect running --to done --fence $fence --field commits=2";
 
 pub(super) const POOL: &str = "\
 A worktree that is held ready only has to be given its name and branch; at another commit the files

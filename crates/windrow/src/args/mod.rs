@@ -6,6 +6,7 @@ mod pool;
 mod prune;
 mod request;
 mod session;
+mod task;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     pool::PoolCommand,
     prune::PruneArgs,
     session::SessionCommand,
+    task::{TaskClaimArgs, TaskCommand, TaskNewArgs, TaskSetArgs},
     value::ResultTarget,
     worktree::{CommandArgs, SelectorArgs, WorktreeArgs},
 };

@@ -225,6 +225,9 @@ fn the_help_of_the_program() {
       adopt       Take a worktree that was made by hand or by another tool into care
       pool        Hold worktrees ready, so that the next ones are handed out at once
 
+    Many at once:
+      task        Keep a list of what is to be done, which many may work on at once
+
     Look:
       list        List the worktrees, oldest first
       show        Tell everything about a worktree

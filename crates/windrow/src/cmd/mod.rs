@@ -21,6 +21,7 @@ mod schemas;
 mod select;
 mod session;
 mod shell;
+mod task;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -118,6 +119,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Release(args) => release::release(context, &args),
         Command::Session(args) => session::session(context, &args.command),
         Command::Pool(args) => pool::pool(context, &args.command),
+        Command::Task(args) => task::task(context, &args.command),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),

@@ -120,7 +120,7 @@ fn exit_of(code: Code) -> Exit {
         Code::Conflict | Code::StaleFence => Exit::CONFLICT,
         Code::PoolExhausted => Exit::EXHAUSTED,
         Code::Internal | Code::StateUnusable => Exit::INTERNAL,
-        Code::Busy => Exit::TRY_AGAIN,
+        Code::Busy | Code::Lost => Exit::TRY_AGAIN,
         Code::Config | Code::Untrusted => Exit::CONFIG,
         Code::CommandNotExecutable => Exit::NOT_EXECUTABLE,
         Code::CommandNotFound => Exit::NOT_FOUND,

@@ -3,7 +3,7 @@
 use windrow_core::ops::{
     AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, OpenError, PoolError,
     PruneError, QueryError, ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError,
-    SelectError, SessionError, StateError,
+    SelectError, SessionError, StateError, TaskError,
 };
 use windrow_model::{Fence, WorktreeName};
 
@@ -115,6 +115,17 @@ fn tell_holders(details: &mut Details, max: u32, holders: &[HeldBy]) {
     };
     details.max_worktrees = Some(max);
     details.holders = holders.iter().map(held).collect();
+}
+
+impl Classify for TaskError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Coordination(error) => error.kind(),
+            Self::UnknownState { known, .. } => Kind::new(Code::Usage)
+                .hint(format!("`task.states` in the configuration has: {}", known.join(", "))),
+        }
+    }
 }
 
 impl Classify for SelectError {

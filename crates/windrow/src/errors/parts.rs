@@ -4,11 +4,11 @@ use windrow_core::{
     config::ConfigError,
     fs::{ArchiveError, CarryError, DirectoryError, MaterialiseError, PatternError, ScanError, TrashError},
     process::{KillError, LockError, SuperviseError},
-    store::StoreError,
+    store::{CoordinationError, StoreError, Task},
 };
 
 use super::kind::{Classify, FREE_SPACE, Kind, PERMISSIONS};
-use crate::wire::Code;
+use crate::wire::{Code, Details};
 
 impl Classify for ConfigError {
     fn kind(&self) -> Kind {
@@ -76,6 +76,38 @@ impl Classify for StoreError {
             | Self::SessionExists(_) => Kind::new(Code::Internal),
         }
     }
+}
+
+impl Classify for CoordinationError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSuchTask(_) => {
+                Kind::new(Code::NotFound).hint("`windrow task list` shows those that are there")
+            }
+            Self::Lost { current } => Kind::new(Code::Lost)
+                .hint(format!("`windrow task show {}` tells what it is now", current.id))
+                .detail(|details| tell_task(details, current)),
+            Self::Claimed { task, .. } => {
+                Kind::new(Code::Busy).detail(|details| details.task = Some(task.to_string()))
+            }
+            Self::NotClaimed(task) => Kind::new(Code::Conflict)
+                .hint(format!("`windrow task claim {task}` claims it"))
+                .detail(|details| details.task = Some(task.to_string())),
+            Self::Fenced { current, .. } => Kind::new(Code::StaleFence)
+                .hint("somebody else has it by now; stop working on it")
+                .detail(|details| details.fence = Some(current.0)),
+            Self::NoSuchTicket(_) => Kind::new(Code::NotFound),
+            Self::NotHead { .. } => Kind::new(Code::Busy),
+            Self::Finished { .. } => Kind::new(Code::Conflict),
+            Self::Store(error) => error.kind(),
+        }
+    }
+}
+
+fn tell_task(details: &mut Details, task: &Task) {
+    details.task = Some(task.id.to_string());
+    details.state = Some(task.state.to_string());
+    details.rev = Some(task.rev);
 }
 
 impl Classify for LockError {

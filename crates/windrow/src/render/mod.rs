@@ -17,6 +17,7 @@ mod strategies;
 mod style;
 mod summary;
 mod table;
+mod task;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     show::show,
     strategies::{strategies, template, templates_removed},
     summary::{acquired, finished, ran, released, renewed, restored},
+    task::{task, task_changes, task_claimed, task_edited, tasks},
     text::safe,
 };
 

@@ -18,6 +18,7 @@ mod reconcile;
 mod schema;
 mod session;
 mod strategies;
+mod task;
 #[cfg(test)]
 mod tests;
 mod worktree;
@@ -41,6 +42,7 @@ pub(crate) use self::{
     schema::{render as render_schema, schemas},
     session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},
     strategies::{PoolTemplateDocument, PoolTemplatesRemovedDocument, StrategiesDocument},
+    task::{ClaimDocument, TaskDocument, TaskListDocument, TaskLogDocument, TaskReleaseDocument},
 };
 
 /// Writes a document as one line.

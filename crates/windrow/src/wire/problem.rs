@@ -19,7 +19,7 @@ pub(crate) enum Code {
     Untrusted,
     /// The configuration is wrong.
     Config,
-    /// There is no such worktree, lease, session, rescue, key or commit.
+    /// There is no such worktree, lease, session, task, rescue, key or commit.
     NotFound,
     /// What was asked for stands against something that is there.
     Conflict,
@@ -27,6 +27,8 @@ pub(crate) enum Code {
     StaleFence,
     /// Somebody who lives has what was asked for; it may work later.
     Busy,
+    /// Somebody else changed it first: it is not in the expected state any more.
+    Lost,
     /// Every worktree is in use.
     PoolExhausted,
     /// The disk is full.
@@ -79,6 +81,15 @@ pub(crate) struct Details {
     /// The fence that is valid now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fence: Option<u64>,
+    /// A task's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<String>,
+    /// The state that it is in now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<String>,
+    /// The revision that it is at now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rev: Option<u64>,
     /// How many worktrees there may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_worktrees: Option<u32>,

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use super::{
     deinit::DeinitDocument, doctor::DoctorDocument, documents as d, pool as p, prune::PruneDocument,
-    reconcile::ReconcileDocument, session as s, strategies as st,
+    reconcile::ReconcileDocument, session as s, strategies as st, task as t,
 };
 
 /// The schema of every document, by the name of its file without `.json`.
@@ -43,6 +43,11 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("session-start", of::<s::SessionStartDocument>()),
         ("show", of::<d::ShowDocument>()),
         ("strategies", of::<st::StrategiesDocument>()),
+        ("task-claim", of::<t::ClaimDocument>()),
+        ("task-list", of::<t::TaskListDocument>()),
+        ("task-log", of::<t::TaskLogDocument>()),
+        ("task-release", of::<t::TaskReleaseDocument>()),
+        ("task", of::<t::TaskDocument>()),
     ]
 }
 

@@ -58,6 +58,7 @@ mod setup;
 mod shell;
 mod space;
 mod supervision;
+mod tasks;
 mod template;
 mod terminal;
 mod tour;

@@ -78,12 +78,15 @@ fn every_key_is_read_from_a_file() {
             keep = "1h30m"
             [submodules]
             populate = "recursive"
+            [task]
+            states = ["open", "shut"]
             [guard]
             max_files = 7
         "#,
     );
     let loaded = fixture.load().unwrap();
-    let Settings { discovery, pool, branch, carry, rescue, run, submodules, guard } = loaded.settings;
+    let Settings { discovery, pool, branch, carry, rescue, run, task, submodules, guard } = loaded.settings;
+    assert_eq!(task.states, ["open", "shut"]);
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
     assert_eq!((pool.ttl, pool.keeper, pool.maintenance), (Duration::from_secs(1_800), false, false));

@@ -22,7 +22,8 @@ pub(super) use self::task::TASK_ALPHABET;
 pub use self::{
     landing::{Landing, LandingOutcome, QueueEntry, Ticket, landing_resource},
     task::{
-        Claim, Fields, FieldsChange, NewTask, StateChange, Task, TaskChange, TaskId, TaskState, TaskTextError,
+        Claim, Fields, FieldsChange, NewTask, StateChange, Task, TaskChange, TaskId, TaskState,
+        TaskTextError, merged,
     },
 };
 use super::StoreError;
@@ -67,7 +68,7 @@ pub trait Coordination: Send {
     /// The store failed.
     fn tasks(&self, state: Option<&TaskState>) -> Result<Vec<Task>, CoordinationError>;
 
-    /// Changes the state, if it is the expected one; returns the task after the change.
+    /// Changes the state, if it is the expected one, and fields with it; returns the task after the change.
     ///
     /// # Errors
     /// [`CoordinationError::Lost`] with the task as it is, [`CoordinationError::Fenced`] or [`CoordinationError::NotClaimed`] for

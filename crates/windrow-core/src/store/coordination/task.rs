@@ -81,6 +81,14 @@ impl TaskTextError {
     }
 }
 
+/// The fields with a change: what it sets replaces what was there, what is null in it goes.
+#[must_use]
+pub fn merged(fields: &Fields, change: &Fields) -> Fields {
+    let kept = fields.iter().filter(|(name, _)| !change.contains_key(*name));
+    let set = change.iter().filter(|(_, value)| !value.is_null());
+    kept.chain(set).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// A task to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTask {
@@ -113,13 +121,15 @@ pub struct Task {
     pub updated_at: Timestamp,
 }
 
-/// A change of state.
+/// A change of state, and perhaps of fields with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateChange {
     /// The state it must be in.
     pub expected: TaskState,
-    /// The state after.
+    /// The state after; the expected one again when only fields change.
     pub next: TaskState,
+    /// Fields that change with it: each is set, or removed when it is null; the others stay.
+    pub fields: Fields,
     /// Who changes it.
     pub actor: String,
     /// The fence of the claim under which it is changed; `None` for somebody who holds no claim.

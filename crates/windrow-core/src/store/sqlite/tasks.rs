@@ -9,7 +9,7 @@ use super::{Outcome, SqliteCoordination};
 use crate::store::{
     coordination::{
         Claim, CoordinationError, Fields, FieldsChange, NewTask, StateChange, TASK_ALPHABET, Task,
-        TaskChange, TaskId,
+        TaskChange, TaskId, merged,
     },
     rows,
 };
@@ -54,7 +54,8 @@ impl SqliteCoordination {
         if current.state != change.expected {
             return Err(CoordinationError::Lost { current: Box::new(current) });
         }
-        self.write_task(&Task { state: change.next.clone(), ..current }, &change.actor)
+        let fields = merged(&current.fields, &change.fields);
+        self.write_task(&Task { state: change.next.clone(), fields, ..current }, &change.actor)
     }
 
     pub(super) fn change_fields(&self, id: &TaskId, change: &FieldsChange) -> Outcome<Task> {

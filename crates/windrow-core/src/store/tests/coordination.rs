@@ -66,6 +66,7 @@ conforms!(
     one_of_many_wins_a_change_of_state,
     concurrent_creators_get_different_ids,
     tasks_are_found_and_listed_by_state,
+    fields_change_with_the_state_or_not_at_all,
     an_unknown_task_is_refused,
     nothing_is_claimed_twice,
     an_expired_claim_gives_way_and_its_holder_is_shut_out,
