@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use windrow_core::process::{
-    Ended, Output, Started, SuperviseError, SuperviseRequest, TeeTarget, reaper, supervise,
+    Ended, Input, Output, Started, SuperviseError, SuperviseRequest, TeeTarget, reaper, supervise,
 };
 
 fn main() -> ExitCode {
@@ -42,7 +42,9 @@ fn request(mut args: impl Iterator<Item = OsString>) -> SuperviseRequest {
         occupancy: None,
         timeout: None,
         grace: SuperviseRequest::DEFAULT_GRACE,
+        input: Input::Inherit,
         output: Output::Inherit,
+        cancel: None,
     };
     while let Some(option) = args.next().filter(|option| option != "--") {
         let value = args.next().expect("a value");

@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or looks at the environment; whatever changes is an argument.
 
+mod batch;
 mod branch;
 mod decide;
 mod deinit;
@@ -25,6 +26,7 @@ mod state;
 mod strategy;
 mod tree;
 
+pub use batch::{BatchId, BatchTask, Harvest, Settled, TaskEnd, Verdict};
 pub use branch::{BranchName, BranchNameError, BranchTemplate, BranchTemplateError, TemplateValues};
 pub use decide::{
     BranchDisposal, KeyDecision, KeySituation, LeaseFate, LeaseSituation, RecoveryAction, branch_disposal,

@@ -40,6 +40,10 @@ impl<'p> Lease<'p> {
         &self.leased
     }
 
+    pub(super) fn pool(&self) -> &'p Pool {
+        self.pool
+    }
+
     /// Leaves the worktree leased when this value goes: its holder or its expiry decides.
     #[must_use]
     pub fn detach(mut self) -> Leased {

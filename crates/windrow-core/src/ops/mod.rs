@@ -22,6 +22,7 @@ mod lease;
 mod leftovers;
 mod line;
 mod liveness;
+mod map;
 mod observer;
 mod outcome;
 mod place;
@@ -67,6 +68,10 @@ pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs,
 pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
+pub use map::{
+    Former, MapError, MapObserver, MapRequest, MapTask, Mapped, OnFailure, TaskMode, Turn, batch_named_by,
+    judge, map,
+};
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
     Adopted, BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen,
@@ -80,7 +85,7 @@ pub use release::release;
 pub use renew::renew;
 pub use request::{
     AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
-    Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector,
+    InputRequest, Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector,
     SessionRequest, Waiting, WorkPolicy,
 };
 pub use rescues::{RescueDetails, RescuedPath, RescuedWhere, drop_rescue, rescue_details, rescues};

@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use crate::process::Cancel;
 use windrow_model::{BranchName, Fence, LeaseId, LeaseKey, RescueId, SessionId, WorktreeName};
 
 /// Where to look for the repository.
@@ -164,6 +165,20 @@ pub enum OutputRequest {
     Inherit,
     /// Both streams to our standard error, because our standard output carries a document.
     ToStderr,
+    /// Both streams to the worktree's log alone, because many commands run at once.
+    ToLog,
+}
+
+/// What a command gets on standard input.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum InputRequest {
+    /// Ours.
+    #[default]
+    Inherit,
+    /// Nothing.
+    Nothing,
+    /// This text.
+    Text(Vec<u8>),
 }
 
 /// A command to supervise.
@@ -179,6 +194,12 @@ pub struct CommandRequest {
     pub output: OutputRequest,
     /// Whether its output is also written to a log; `None` is as configured.
     pub log: Option<windrow_model::LogMode>,
+    /// Variables for it besides those of the worktree, which they replace where they have one's name.
+    pub env: Vec<(OsString, OsString)>,
+    /// What it gets on standard input.
+    pub input: InputRequest,
+    /// What ends it from outside.
+    pub cancel: Option<Cancel>,
 }
 
 /// Runs a command in a worktree of its own.
@@ -196,7 +217,8 @@ impl CommandRequest {
     /// A command without a time limit, whose output goes where ours goes.
     #[must_use]
     pub fn new(program: OsString, args: Vec<OsString>) -> Self {
-        Self { program, args, timeout: None, output: OutputRequest::Inherit, log: None }
+        let (output, input) = (OutputRequest::Inherit, InputRequest::Inherit);
+        Self { program, args, timeout: None, output, log: None, env: Vec::new(), input, cancel: None }
     }
 }
 

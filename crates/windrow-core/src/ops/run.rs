@@ -4,7 +4,7 @@
 //! The command's reaper kills the whole tree when this process dies; the worktree's lock is freed by the kernel then, and the
 //! next command of any kind rescues and releases.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use windrow_model::{LeaseRecord, LogMode, WorktreeName, WorktreeRecord, WorktreeState};
 
@@ -12,13 +12,16 @@ use super::{
     acquire,
     error::{ExecError, RunError},
     identity::{self, Identity},
+    lease::Lease,
     observer::Observer,
     outcome::{Finished, Leased, Ran},
     pool::Pool,
-    request::{AcquireRequest, CommandRequest, ExecRequest, HolderRequest, OutputRequest, RunRequest},
+    request::{
+        AcquireRequest, CommandRequest, ExecRequest, HolderRequest, InputRequest, OutputRequest, RunRequest,
+    },
     variables,
 };
-use crate::process::{self, Output, Started, SuperviseError, SuperviseRequest, TeeTarget};
+use crate::process::{self, Input, Output, Started, SuperviseError, SuperviseRequest, TeeTarget};
 
 /// The name of the hidden subcommand of the helper that becomes the reaper.
 pub const REAPER_COMMAND: &str = "__reaper";
@@ -71,7 +74,7 @@ fn watch(
     on_started: &mut dyn FnMut(&Started),
 ) -> Result<Finished, SuperviseError> {
     let log = match &request.output {
-        Output::Tee(tee) | Output::TeeToStderr(tee) => Some(tee.path.clone()),
+        Output::Tee(tee) | Output::TeeToStderr(tee) | Output::Log(tee) => Some(tee.path.clone()),
         Output::Inherit | Output::StdoutToStderr => None,
     };
     let ended = process::supervise(request, on_started)?;
@@ -96,18 +99,32 @@ fn supervision(pool: &Pool, leased: &Leased, command: &CommandRequest) -> Superv
         program: command.program.clone(),
         args: command.args.clone(),
         cwd: leased.worktree.path.clone(),
-        env: variables::complete(pool, &leased.environment, &leased.worktree.path),
+        env: environment(pool, leased, command),
         occupancy: None,
         timeout: command.timeout,
         grace: settings.grace,
+        input: match &command.input {
+            InputRequest::Inherit => Input::Inherit,
+            InputRequest::Nothing => Input::Nothing,
+            InputRequest::Text(text) => Input::Bytes(text.clone()),
+        },
         output: output(command.output, tee),
+        cancel: command.cancel.clone(),
     }
+}
+
+fn environment(pool: &Pool, leased: &Leased, command: &CommandRequest) -> Vec<(OsString, OsString)> {
+    let mut all = variables::complete(pool, &leased.environment, &leased.worktree.path);
+    all.retain(|(name, _)| !command.env.iter().any(|(own, _)| own == name));
+    all.extend(command.env.iter().cloned());
+    all
 }
 
 fn output(wanted: OutputRequest, tee: Option<TeeTarget>) -> Output {
     match (wanted, tee) {
         (OutputRequest::Inherit, None) => Output::Inherit,
-        (OutputRequest::ToStderr, None) => Output::StdoutToStderr,
+        (OutputRequest::ToStderr | OutputRequest::ToLog, None) => Output::StdoutToStderr,
+        (OutputRequest::ToLog, Some(tee)) => Output::Log(tee),
         (OutputRequest::Inherit, Some(tee)) => Output::Tee(tee),
         (OutputRequest::ToStderr, Some(tee)) => Output::TeeToStderr(tee),
     }
@@ -115,7 +132,7 @@ fn output(wanted: OutputRequest, tee: Option<TeeTarget>) -> Output {
 
 fn log_path(pool: &Pool, worktree: &WorktreeRecord, command: &CommandRequest) -> Option<PathBuf> {
     let mode = command.log.unwrap_or(pool.settings().run.log);
-    (mode == LogMode::Always).then(|| pool.log_of(&worktree.name))
+    (mode == LogMode::Always || command.output == OutputRequest::ToLog).then(|| pool.log_of(&worktree.name))
 }
 
 /// Records the reaper, by which a later command knows that the lease is a supervised one.
@@ -179,6 +196,20 @@ fn exec_kept(
     let finished = supervise(pool, lease.leased(), &request.command, observer);
     lease.release()?;
     Ok(finished?)
+}
+
+impl Lease<'_> {
+    /// Runs a command in the worktree until nothing of it is left.
+    ///
+    /// # Errors
+    /// The command could not be started or supervised.
+    pub fn run(
+        &self,
+        command: &CommandRequest,
+        observer: &mut dyn Observer,
+    ) -> Result<Finished, SuperviseError> {
+        supervise(self.pool(), self.leased(), command, observer)
+    }
 }
 
 impl Pool {

@@ -3,7 +3,7 @@
 //! *Source*: proc_pid_stat(5), pidfd_open(2) (Linux 5.3), PR_SET_CHILD_SUBREAPER(2const).
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,16 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::table::Row;
+
+/// A file that has no name, holds these bytes, and is read from the start.
+pub(super) fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    use std::io::{Seek as _, Write as _};
+    let flags = rustix::fs::MemfdFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::memfd_create("windrow-input", flags)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
 
 /// `PF_KTHREAD` of the kernel's `sched.h`, as shown in field 9 of `stat`.
 const KERNEL_THREAD: u64 = 0x0020_0000;

@@ -10,6 +10,7 @@
 //! Compatibility: Linux 5.4 or newer (pidfd). Other systems compile, and whatever they cannot promise is an error of
 //! kind [`std::io::ErrorKind::Unsupported`], never a guess.
 
+mod cancel;
 mod cgroup;
 mod ending;
 mod identity;
@@ -36,6 +37,7 @@ mod platform;
 #[path = "other.rs"]
 mod platform;
 
+pub use cancel::{Cancel, Interruption};
 pub use ending::{EndedBy, Straggler};
 pub use identity::{
     Ancestor, Liveness, ancestors, ask_to_end, boot_id, caller, identify, identify_self, liveness,
@@ -46,6 +48,6 @@ pub use lock::{FileLock, LockError, LockState, OccupancyLock, Wait, is_free, not
 pub use memory::give_memory_back;
 pub use occupancy::{Occupant, OccupiedBy, holders_of, occupants, users_named};
 pub use spawn::spawn_detached;
-pub use supervise::{Ended, Exit, Output, Started, SuperviseError, SuperviseRequest, supervise};
+pub use supervise::{Ended, Exit, Input, Output, Started, SuperviseError, SuperviseRequest, supervise};
 pub use tee::{RotatedLog, TeeTarget};
 pub use watch::{Watch, Watched, Woken};

@@ -14,6 +14,10 @@ pub(super) fn boot_id() -> io::Result<String> {
     Err(unsupported())
 }
 
+pub(super) fn in_memory(_bytes: &[u8]) -> io::Result<std::fs::File> {
+    Err(unsupported())
+}
+
 pub(super) fn umask() -> io::Result<String> {
     Err(unsupported())
 }

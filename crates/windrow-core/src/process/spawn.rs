@@ -14,8 +14,9 @@ use rustix::io::FdFlags;
 use super::platform;
 use super::wire::{Spec, TerminalUse};
 
-/// What the reaper (and through it the command) gets as standard output and error.
+/// What the reaper (and through it the command) gets as standard streams.
 pub(super) struct Streams {
+    pub(super) stdin: Stdio,
     pub(super) stdout: Stdio,
     pub(super) stderr: Stdio,
 }
@@ -83,7 +84,7 @@ pub(super) fn reaper(
     let mut command = Command::new(helper);
     command.args(args).env_clear();
     command.args(inherited.iter().map(|fd| fd.as_raw_fd().to_string()));
-    command.stdin(Stdio::inherit()).stdout(streams.stdout).stderr(streams.stderr);
+    command.stdin(streams.stdin).stdout(streams.stdout).stderr(streams.stderr);
     let prepare = move || {
         // At once: what the terminal sends to the manager's group must not reach it.
         match group {

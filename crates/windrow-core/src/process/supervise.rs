@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use windrow_model::ProcessIdentity;
 
+use super::cancel::Cancel;
 use super::ending::Straggler;
 use super::lock::LockError;
 use super::tee::TeeTarget;
@@ -41,8 +42,24 @@ pub struct SuperviseRequest {
     pub timeout: Option<Duration>,
     /// How long processes may take to follow SIGTERM; see [`SuperviseRequest::DEFAULT_GRACE`].
     pub grace: Duration,
+    /// What it gets on standard input.
+    pub input: Input,
     /// Where its output goes.
     pub output: Output,
+    /// What ends it from outside.
+    pub cancel: Option<Cancel>,
+}
+
+/// What the command gets on standard input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// Ours; a terminal is lent to it.
+    #[default]
+    Inherit,
+    /// Nothing.
+    Nothing,
+    /// These bytes.
+    Bytes(Vec<u8>),
 }
 
 impl SuperviseRequest {
@@ -62,6 +79,8 @@ pub enum Output {
     Tee(TeeTarget),
     /// As [`Output::StdoutToStderr`], and a copy to a log. The command sees one pipe.
     TeeToStderr(TeeTarget),
+    /// Both to a log and nowhere else. The command sees one pipe.
+    Log(TeeTarget),
 }
 
 /// A command that has begun to run.
@@ -175,7 +194,10 @@ pub enum SuperviseError {
 /// grace, and SIGKILL; another SIGINT, SIGTERM, SIGHUP or SIGQUIT cuts the grace short. When this process is killed, the
 /// same happens to the command and all descendants.
 ///
-/// With a terminal on standard input the command stays in the session and gets the terminal (unless this process
+/// When `request.cancel` is told, the command gets SIGTERM, the grace, and SIGKILL with all its descendants, as when its time is
+/// over.
+///
+/// With a terminal on standard input that it is to have, the command stays in the session and gets the terminal (unless this process
 /// runs in the background); job control works as without supervision. Otherwise it gets a session of its own.
 ///
 /// `on_started` is called once, after the command began to run and before anything else is told.

@@ -36,7 +36,8 @@ pub(super) struct Tee {
 
 struct Stream {
     source: OwnedFd,
-    sink: BorrowedFd<'static>,
+    /// `None`: the log alone gets it.
+    sink: Option<BorrowedFd<'static>>,
     pending: Vec<u8>,
 }
 
@@ -45,8 +46,8 @@ impl Tee {
         Ok(Self { log: RotatedLog::open(target)?, lost: None, streams: Vec::new() })
     }
 
-    /// Adds a stream that ends in `sink`; returns the end that the command writes to.
-    pub(super) fn add(&mut self, sink: BorrowedFd<'static>) -> io::Result<OwnedFd> {
+    /// Adds a stream that ends in `sink`, or in the log alone; returns the end that the command writes to.
+    pub(super) fn add(&mut self, sink: Option<BorrowedFd<'static>>) -> io::Result<OwnedFd> {
         let (source, input) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         rustix::fs::fcntl_setfl(&source, OFlags::NONBLOCK)?;
         self.streams.push(Stream { source, sink, pending: Vec::new() });
@@ -94,17 +95,16 @@ enum State {
 
 impl Stream {
     fn poll_fd(&self) -> PollFd<'_> {
-        if self.pending.is_empty() {
-            PollFd::new(&self.source, PollFlags::IN)
-        } else {
-            PollFd::from_borrowed_fd(self.sink, PollFlags::OUT)
+        match self.sink.filter(|_| !self.pending.is_empty()) {
+            None => PollFd::new(&self.source, PollFlags::IN),
+            Some(sink) => PollFd::from_borrowed_fd(sink, PollFlags::OUT),
         }
     }
 
     fn advance(&mut self, log: &mut RotatedLog, lost: &mut Option<io::Error>) -> io::Result<State> {
-        if !self.pending.is_empty() {
+        if let Some(sink) = self.sink.filter(|_| !self.pending.is_empty()) {
             let count = self.pending.len().min(CHUNK);
-            match rustix::io::write(self.sink, &self.pending[..count]) {
+            match rustix::io::write(sink, &self.pending[..count]) {
                 Ok(written) => drop(self.pending.drain(..written)),
                 Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
                 Err(error) => return Err(error.into()),
@@ -121,7 +121,9 @@ impl Stream {
         if lost.is_none() {
             *lost = log.write(&buffer[..count]).err();
         }
-        self.pending.extend_from_slice(&buffer[..count]);
+        if self.sink.is_some() {
+            self.pending.extend_from_slice(&buffer[..count]);
+        }
         Ok(State::Open)
     }
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::params;
 use windrow_model::{
-    BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, RescueId, RescueRecord, SessionId,
-    SessionRecord, Waiter, WorktreeId, WorktreeName, WorktreeRecord,
+    BatchId, BatchTask, BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, RescueId,
+    RescueRecord, SessionId, SessionRecord, Waiter, WorktreeId, WorktreeName, WorktreeRecord,
 };
 
 use super::{StoreError, database::Database, rows};
@@ -222,6 +222,24 @@ impl Records {
         let sql = "SELECT * FROM leases
             WHERE holder = 'session' AND holder_name = ?1 AND ended_at IS NULL ORDER BY fence";
         self.database.list("list the leases of a session", sql, [id.to_string()], rows::lease)
+    }
+
+    /// Tells whether there ever was a call of this batch.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn has_batch(&self, id: &BatchId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM batches WHERE id = ?1";
+        Ok(self.database.one("find a batch", sql, [id.as_str()], |_| Ok(()))?.is_some())
+    }
+
+    /// Lists what is known of the tasks of a batch, by key.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn batch_tasks(&self, id: &BatchId) -> Result<Vec<BatchTask>, StoreError> {
+        let sql = "SELECT * FROM batch_tasks WHERE batch = ?1 ORDER BY key";
+        self.database.list("list the tasks of a batch", sql, [id.as_str()], rows::batch_task)
     }
 
     /// Lists those who wait, in the order of their tickets.

@@ -12,8 +12,9 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Result, Row, types::Type};
 use windrow_model::{
-    BranchOrigin, CarriedFile, Checkout, DirectoryIdentity, Event, Fence, Holder, LeaseRecord, NewEvent, Oid,
-    ProcessIdentity, RescueRecord, SessionBond, SessionRecord, Waiter, WorktreeRecord,
+    BatchTask, BranchOrigin, CarriedFile, Checkout, DirectoryIdentity, Event, Fence, Harvest, Holder,
+    LeaseRecord, NewEvent, Oid, ProcessIdentity, RescueRecord, SessionBond, SessionRecord, Settled, Verdict,
+    Waiter, WorktreeRecord,
 };
 
 use super::StoreError;
@@ -197,6 +198,40 @@ pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord> {
         started_at: instant(row, "started_at")?,
         ended_at: instant_option(row, "ended_at")?,
     })
+}
+
+pub(super) fn batch_task(row: &Row<'_>) -> Result<BatchTask> {
+    let settled = if row.get("settled")? { Settled::Yes } else { Settled::NotYet };
+    let verdict = Verdict {
+        end: parsed(row, "outcome")?,
+        exit: row.get("exit")?,
+        detail: row.get("detail")?,
+        elapsed: duration_option(row, "elapsed")?.unwrap_or_default(),
+    };
+    Ok(BatchTask {
+        key: row.get("key")?,
+        attempts: row.get("attempts")?,
+        verdict,
+        worktree: parsed_option(row, "worktree")?,
+        harvest: harvest(row)?,
+        settled,
+    })
+}
+
+fn harvest(row: &Row<'_>) -> Result<Option<Harvest>> {
+    let Some(name) = parsed_option(row, "name")? else { return Ok(None) };
+    let branch = parsed_option(row, "branch")?.zip(oid_option(row, "head")?);
+    Ok(Some(Harvest {
+        name,
+        base: oid(row, "base")?,
+        branch,
+        commits: unsigned(row, "commits")?,
+        files: unsigned(row, "files")?,
+        added: unsigned(row, "added")?,
+        deleted: unsigned(row, "deleted")?,
+        rescue: parsed_option(row, "rescue")?,
+        fate: row.get("fate")?,
+    }))
 }
 
 pub(super) fn waiter(row: &Row<'_>) -> Result<Waiter> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use windrow_core::process::{Output, SuperviseRequest};
+use windrow_core::process::{Input, Output, SuperviseRequest};
 
 /// Longer than anything here takes on a busy machine.
 const BOUND: Duration = Duration::from_secs(30);
@@ -34,7 +34,9 @@ pub(crate) fn request(cwd: &Path, script: &str) -> SuperviseRequest {
         occupancy: None,
         timeout: Some(BOUND),
         grace: SuperviseRequest::DEFAULT_GRACE,
+        input: Input::Inherit,
         output: Output::Inherit,
+        cancel: None,
     }
 }
 

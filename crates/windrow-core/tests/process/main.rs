@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kit::{helper, request, scratch, wait_for};
-use windrow_core::process::{Exit, Output, SuperviseError, TeeTarget, supervise};
+use windrow_core::process::{Cancel, Exit, Input, Output, SuperviseError, TeeTarget, supervise};
 
 #[test]
 fn exit_codes_and_signals_are_told_exactly() {
@@ -97,6 +97,36 @@ fn nothing_of_ours_is_left_after_a_run() {
     assert_eq!(state, windrow_core::process::LockState::Free);
     let log = std::fs::read_to_string(dir.path().join("log")).expect("log");
     assert_eq!(log, "done\ndone\n");
+}
+
+#[test]
+fn a_cancelled_command_ends_with_all_that_is_below_it() {
+    let dir = scratch();
+    let cancel = Cancel::new().expect("a pipe");
+    let mut request = request(dir.path(), "sleep 300 & trap '' TERM; while :; do sleep 0.05; done");
+    request.grace = Duration::from_millis(200);
+    request.cancel = Some(cancel.clone());
+    let ended = supervise(request.clone(), &mut |_| cancel.cancel()).expect("run");
+    assert_eq!((ended.exit, ended.timed_out), (Exit::Signal(9), false));
+    assert!(cancel.is_cancelled());
+    let late = supervise(request, &mut |_| {}).expect("run");
+    assert_eq!(late.exit, Exit::Signal(9), "one that begins later is ended as well");
+}
+
+#[test]
+fn a_command_reads_what_it_is_given_and_its_output_goes_to_the_log_alone() {
+    let dir = scratch();
+    let mut request = request(dir.path(), "cat; echo done >&2; cat");
+    let log = TeeTarget { path: dir.path().join("log"), max_bytes: 0, keep: 0 };
+    request.output = Output::Log(log.clone());
+    let long: Vec<u8> = b"0123456789".repeat(20_000);
+    request.input = Input::Bytes(long.clone());
+    assert_eq!(supervise(request.clone(), &mut |_| {}).expect("run").exit, Exit::Code(0));
+    assert_eq!(std::fs::read(&log.path).expect("log"), [&long[..], b"done\n"].concat());
+    request.input = Input::Nothing;
+    std::fs::remove_file(&log.path).expect("remove");
+    supervise(request, &mut |_| {}).expect("run");
+    assert_eq!(std::fs::read(&log.path).expect("log"), b"done\n");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use windrow_model::{BranchName, Fence, LeaseKey, RescueId, SessionId, WorktreeNa
 
 use super::{
     help,
+    map::MapArgs,
     pool::PoolArgs,
     prune::PruneArgs,
     session::SessionArgs,
@@ -43,6 +44,9 @@ pub(crate) enum Command {
     /// Hold worktrees ready, so that the next ones are handed out at once
     #[command(after_help = help::POOL)]
     Pool(PoolArgs),
+    /// Run a command for each of many tasks, several at once, each in a worktree of its own
+    #[command(after_help = help::MAP)]
+    Map(Box<MapArgs>),
     /// Keep a list of what is to be done, which many may work on at once
     #[command(after_help = help::TASK)]
     Task(TaskArgs),

@@ -4,7 +4,7 @@
 pub(super) const GROUPS: [(&str, &[&str]); 7] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
-    ("Many at once", &["task"]),
+    ("Many at once", &["map", "task"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
@@ -46,6 +46,22 @@ Examples:
   export WINDROW_SESSION=$(windrow session start)
   windrow acquire --name fix
   windrow session end";
+
+pub(super) const MAP: &str = "\
+Placeholders in the command, --env and --stdin: {task}, {key}, {index}, {file} (of a directory), and
+every field of a JSON line; {{name}} is the text {name}. The command also gets WINDROW_TASK,
+WINDROW_TASK_KEY and WINDROW_TASK_INDEX, which a shell script can use without quoting trouble.
+JSON lines: `task` (or `prompt`), `key` (or `id`), `depends_on`: the key of the task it continues, whose
+branch it starts from; `readonly`: true has no branch and its changes go into a rescue; `timeout`.
+The output of each command is in its worktree's log. Each task has one result, also after a crash:
+--resume with the same tasks and command does those that have none.
+The exit code is 0 when all succeeded, 1 when some did not, 128+n when signal n stopped it.
+
+Examples:
+  windrow map -j 8 --timeout 30m prompts/ --stdin '{task}' -- claude --print
+  windrow map tasks.jsonl --retries 1 --results results.jsonl -- ./agent.sh '{task}' '{model}'
+  git ls-files '*.py' | windrow map - -- sh -c 'black \"$WINDROW_TASK\" && git commit -qam style'
+  windrow map -j 8 --resume tasks.jsonl --retries 1 --results results.jsonl -- ./agent.sh '{task}' '{model}'";
 
 pub(super) const TASK: &str = "\
 A task has an id that no other has, a state, free fields and a history. Its state changes only for

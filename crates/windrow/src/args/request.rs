@@ -50,7 +50,7 @@ impl CommandArgs {
             .split_first()
             .map_or_else(Default::default, |(program, args)| (program.clone(), args.to_vec()));
         let log = self.log.then_some(LogMode::Always);
-        CommandRequest { program, args, timeout: self.timeout, output, log }
+        CommandRequest { timeout: self.timeout, output, log, ..CommandRequest::new(program, args) }
     }
 }
 
@@ -148,7 +148,7 @@ impl ShellArgs {
 fn shell_command(program: std::ffi::OsString) -> CommandRequest {
     // A shell is for a person: no log, which would take its terminal away.
     let log = Some(LogMode::Never);
-    CommandRequest { program, args: Vec::new(), timeout: None, output: OutputRequest::Inherit, log }
+    CommandRequest { log, ..CommandRequest::new(program, Vec::new()) }
 }
 
 fn branch(named: Option<&BranchName>) -> BranchRequest {

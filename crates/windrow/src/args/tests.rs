@@ -36,13 +36,7 @@ fn caller() -> AcquireRequest {
 }
 
 fn plain(program: &str) -> CommandRequest {
-    CommandRequest {
-        program: program.into(),
-        args: Vec::new(),
-        timeout: None,
-        output: OutputRequest::Inherit,
-        log: None,
-    }
+    CommandRequest::new(program.into(), Vec::new())
 }
 
 #[test]
@@ -226,6 +220,7 @@ fn the_help_of_the_program() {
       pool        Hold worktrees ready, so that the next ones are handed out at once
 
     Many at once:
+      map         Run a command for each of many tasks, several at once, each in a worktree of its own
       task        Keep a list of what is to be done, which many may work on at once
 
     Look:

@@ -56,6 +56,12 @@ pub(crate) enum StrategyArg {
 }
 
 impl StrategyArg {
+    /// The key and value that say the same.
+    pub(super) fn config(strategy: Option<Self>) -> Vec<(String, String)> {
+        let name = strategy.map(|strategy| strategy.strategy().as_str());
+        name.map(|name| ("pool.strategy".to_owned(), name.to_owned())).into_iter().collect()
+    }
+
     fn strategy(self) -> Strategy {
         match self {
             Self::Snapshot => Strategy::Snapshot,
@@ -69,9 +75,7 @@ impl StrategyArg {
 impl WorktreeArgs {
     /// What these say that the configuration says as well.
     pub(crate) fn config(&self) -> Vec<(String, String)> {
-        let strategy = self.strategy.map(|strategy| strategy.strategy().as_str());
-        let strategy = strategy.map(|name| ("pool.strategy".to_owned(), name.to_owned()));
-        strategy.into_iter().collect()
+        StrategyArg::config(self.strategy)
     }
 }
 

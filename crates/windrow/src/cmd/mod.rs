@@ -9,6 +9,7 @@ mod events;
 mod list;
 mod logs;
 mod man;
+mod map;
 mod path;
 mod pool;
 mod prune;
@@ -119,6 +120,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Release(args) => release::release(context, &args),
         Command::Session(args) => session::session(context, &args.command),
         Command::Pool(args) => pool::pool(context, &args.command),
+        Command::Map(args) => map::map(context, &args),
         Command::Task(args) => task::task(context, &args.command),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),

@@ -42,11 +42,16 @@ impl ResultSink {
 
     /// Writes the document, complete or not at all where the target is a file.
     pub(super) fn write<T: Serialize>(&mut self, document: &T) -> Result<(), Problem> {
-        let line = encode(document)?;
+        self.write_lines(std::slice::from_ref(document))
+    }
+
+    /// Writes documents, one on each line.
+    pub(super) fn write_lines<T: Serialize>(&mut self, documents: &[T]) -> Result<(), Problem> {
+        let lines = documents.iter().map(encode).collect::<Result<String, _>>()?;
         let written = match self {
             Self::Nowhere => Ok(()),
-            Self::Stream(stream) => stream.write_all(line.as_bytes()),
-            Self::File(path) => replace(path, line.as_bytes()),
+            Self::Stream(stream) => stream.write_all(lines.as_bytes()),
+            Self::File(path) => replace(path, lines.as_bytes()),
         };
         written.map_err(|error| Problem::io("cannot write the result", &error))
     }

@@ -1,9 +1,9 @@
 //! The kinds of the operations' own errors.
 
 use windrow_core::ops::{
-    AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, OpenError, PoolError,
-    PruneError, QueryError, ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError,
-    SelectError, SessionError, StateError, TaskError,
+    AcquireError, AdoptError, CreateError, DeinitError, DropError, ExecError, HeldBy, MapError, OpenError,
+    PoolError, PruneError, QueryError, ReconcileError, ReleaseError, RenewError, RescueError, RestoreError,
+    RunError, SelectError, SessionError, StateError, TaskError,
 };
 use windrow_model::{Fence, WorktreeName};
 
@@ -124,6 +124,21 @@ impl Classify for TaskError {
             Self::Coordination(error) => error.kind(),
             Self::UnknownState { known, .. } => Kind::new(Code::Usage)
                 .hint(format!("`task.states` in the configuration has: {}", known.join(", "))),
+        }
+    }
+}
+
+impl Classify for MapError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Select(error) => error.kind(),
+            Self::SameKey { .. } | Self::UnknownPredecessor { .. } | Self::Circle { .. } => {
+                Kind::new(Code::Usage)
+            }
+            Self::Running { .. } => Kind::new(Code::Busy).hint("wait until it has ended, or use another `--batch`"),
+            Self::NothingToResume { .. } => Kind::new(Code::NotFound)
+                .hint("give the same tasks and command as before, or the same `--batch`; without `--resume` all begin"),
         }
     }
 }

@@ -6,6 +6,7 @@ mod deinit;
 mod doctor;
 mod events;
 mod list;
+mod map;
 mod pool;
 mod problem;
 mod prune;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     doctor::doctor,
     events::event,
     list::{list, list_usage},
+    map::{map_ended, mapped},
     pool::{filled, filling, pool_status, shrunk},
     problem::{notice, problem},
     prune::{prune_plan, pruned},

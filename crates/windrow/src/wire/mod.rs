@@ -10,6 +10,7 @@ mod deinit;
 mod doctor;
 mod documents;
 mod guard;
+mod map;
 mod outcome;
 mod pool;
 mod problem;
@@ -34,6 +35,7 @@ pub(crate) use self::{
         RenewDocument, RescueDocument, RescueDropDocument, RescueListDocument, RestoreDocument, RunDocument,
         ShowDocument,
     },
+    map::MapDocument,
     outcome::Exit,
     pool::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},
     problem::{Code, Details, HeldWorktree, WireError},

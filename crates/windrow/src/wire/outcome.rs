@@ -165,6 +165,13 @@ pub(crate) struct Work {
     deleted: u64,
 }
 
+impl Work {
+    /// The work of a task of a batch.
+    pub(super) fn of_harvest(left: &model::Harvest) -> Self {
+        Self { commits: left.commits, files: left.files, added: left.added, deleted: left.deleted }
+    }
+}
+
 impl From<&WorkSummary> for Work {
     fn from(work: &WorkSummary) -> Self {
         Self { commits: work.commits, files: work.files, added: work.added, deleted: work.deleted }

@@ -22,6 +22,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("exec", of::<d::ExecDocument>()),
         ("list", of::<d::ListDocument>()),
         ("logs", of::<d::LogsDocument>()),
+        ("map", of::<super::MapDocument>()),
         ("path", of::<d::PathDocument>()),
         ("pool-resize", of::<p::PoolResizeDocument>()),
         ("pool-status", of::<p::PoolStatusDocument>()),

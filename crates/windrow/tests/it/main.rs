@@ -36,6 +36,8 @@ mod limits;
 mod lost_records;
 #[cfg(target_os = "linux")]
 mod maintenance;
+#[cfg(target_os = "linux")]
+mod map;
 mod odd_repositories;
 mod pipes;
 mod pool;

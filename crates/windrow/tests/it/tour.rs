@@ -45,6 +45,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "look",
         "thrown away",
         "template thrown away",
+        "Pick plums",
         "Mend the fence",
         "doomed-",
         "`oops.txt` in the main checkout was added",

@@ -12,7 +12,8 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use windrow_model::ProcessIdentity;
 
 use super::request::{spec, start_error, streams};
-use super::{Ended, Exit, Started, SuperviseError, SuperviseRequest};
+use super::{Ended, Exit, Input, Started, SuperviseError, SuperviseRequest};
+use crate::process::cancel::Cancel;
 use crate::process::ending::Straggler;
 use crate::process::lock::OccupancyLock;
 use crate::process::signals::Forwarding;
@@ -46,6 +47,11 @@ impl ReaperProcess {
         self.control.as_ref().expect("the socket is closed on drop only")
     }
 
+    /// Ends the command's tree with grace. The reaper is not waited for yet, so the number still is its own.
+    fn end(&self) {
+        let _ = rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM);
+    }
+
     /// Signals after the end of the reaper are lost, as they would be with the command itself.
     fn signal(&self, signal: i32) {
         let _ = wire::write_frame(self.control(), &wire::encode_signal(signal));
@@ -71,6 +77,8 @@ struct Manager {
     terminal: Option<Terminal>,
     tee: Option<Tee>,
     signals: Forwarding,
+    /// What may still end the command from outside.
+    cancel: Option<Cancel>,
     command: Option<ProcessIdentity>,
     interrupted: Option<i32>,
     /// The stop key or a shell told this process to stop: it follows when the command has.
@@ -80,8 +88,11 @@ struct Manager {
 impl Manager {
     fn start(request: &SuperviseRequest) -> Result<Self, SuperviseError> {
         let signals = Forwarding::start().map_err(SuperviseError::Io)?;
-        let terminal = Terminal::find().map_err(SuperviseError::Io)?;
-        let (tee, streams) = streams(&request.output)?;
+        let terminal = match request.input {
+            Input::Inherit => Terminal::find().map_err(SuperviseError::Io)?,
+            Input::Nothing | Input::Bytes(_) => None,
+        };
+        let (tee, streams) = streams(request)?;
         let helper_failed = |source| SuperviseError::Helper { helper: request.helper.clone(), source };
         let (control, theirs) = UnixStream::pair().map_err(helper_failed)?;
         let mut inherited = vec![OwnedFd::from(theirs)];
@@ -97,6 +108,7 @@ impl Manager {
             terminal,
             tee,
             signals,
+            cancel: request.cancel.clone(),
             command: None,
             interrupted: None,
             told_to_stop: false,
@@ -132,6 +144,10 @@ impl Manager {
             if ready.signals {
                 self.pass_signals().map_err(SuperviseError::Io)?;
             }
+            if ready.cancelled {
+                self.cancel = None;
+                self.reaper.end();
+            }
             if let Some(tee) = &mut self.tee {
                 tee.advance(&ready.tee);
             }
@@ -148,13 +164,16 @@ impl Manager {
             PollFd::from_borrowed_fd(self.reaper.control().as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
         ];
+        fds.extend(self.cancel.iter().map(|cancel| PollFd::from_borrowed_fd(cancel.as_fd(), PollFlags::IN)));
+        let tee = fds.len();
         fds.extend(self.tee.iter().flat_map(Tee::poll_fds));
         match rustix::event::poll(&mut fds, timeout) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        Ok(Ready { control: ready[0], signals: ready[1], tee: ready[2..].to_vec() })
+        let cancelled = ready[2..tee].contains(&true);
+        Ok(Ready { control: ready[0], signals: ready[1], cancelled, tee: ready[tee..].to_vec() })
     }
 
     fn report(&mut self) -> io::Result<Option<Over>> {
@@ -288,7 +307,7 @@ impl Manager {
             Err(error) => return Err(error.into()),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        Ok(Ready { control: false, signals: ready[0], tee: ready[1..].to_vec() })
+        Ok(Ready { control: false, signals: ready[0], cancelled: false, tee: ready[1..].to_vec() })
     }
 
     /// The reaper was killed: ends the command, whoever holds the occupancy lock, and all below them.
@@ -317,6 +336,7 @@ impl Manager {
 struct Ready {
     control: bool,
     signals: bool,
+    cancelled: bool,
     tee: Vec<bool>,
 }
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::process::Stdio;
 
-use super::{Output, SuperviseError, SuperviseRequest};
+use super::{Input, Output, SuperviseError, SuperviseRequest};
+use crate::process::platform;
 use crate::process::spawn::Streams;
 use crate::process::tee::{Tee, TeeTarget};
 use crate::process::wire::{Spec, Stage, TerminalUse};
@@ -21,25 +22,46 @@ pub(super) fn spec(request: &SuperviseRequest, terminal: TerminalUse) -> Spec {
     }
 }
 
-/// The command's standard output and error, and what copies them.
-pub(super) fn streams(output: &Output) -> Result<(Option<Tee>, Streams), SuperviseError> {
+/// The command's standard streams, and what copies its output.
+pub(super) fn streams(request: &SuperviseRequest) -> Result<(Option<Tee>, Streams), SuperviseError> {
+    let stdin = input(&request.input).map_err(SuperviseError::Io)?;
+    let (tee, stdout, stderr) = output(&request.output)?;
+    Ok((tee, Streams { stdin, stdout, stderr }))
+}
+
+fn input(input: &Input) -> io::Result<Stdio> {
+    Ok(match input {
+        Input::Inherit => Stdio::inherit(),
+        Input::Nothing => Stdio::null(),
+        Input::Bytes(bytes) => platform::in_memory(bytes)?.into(),
+    })
+}
+
+fn output(output: &Output) -> Result<(Option<Tee>, Stdio, Stdio), SuperviseError> {
+    let to = |tee: &mut Tee, sink| tee.add(sink).map_err(SuperviseError::Io);
     match output {
-        Output::Inherit => Ok((None, Streams { stdout: Stdio::inherit(), stderr: Stdio::inherit() })),
+        Output::Inherit => Ok((None, Stdio::inherit(), Stdio::inherit())),
         Output::StdoutToStderr => {
             let stderr = rustix::stdio::stderr().try_clone_to_owned().map_err(SuperviseError::Io)?;
-            Ok((None, Streams { stdout: Stdio::from(stderr), stderr: Stdio::inherit() }))
+            Ok((None, Stdio::from(stderr), Stdio::inherit()))
         }
         Output::Tee(target) => {
             let mut tee = open_log(target)?;
-            let stdout = tee.add(rustix::stdio::stdout()).map_err(SuperviseError::Io)?;
-            let stderr = tee.add(rustix::stdio::stderr()).map_err(SuperviseError::Io)?;
-            Ok((Some(tee), Streams { stdout: Stdio::from(stdout), stderr: Stdio::from(stderr) }))
+            let stdout = to(&mut tee, Some(rustix::stdio::stdout()))?;
+            let stderr = to(&mut tee, Some(rustix::stdio::stderr()))?;
+            Ok((Some(tee), Stdio::from(stdout), Stdio::from(stderr)))
         }
         Output::TeeToStderr(target) => {
             let mut tee = open_log(target)?;
-            let stderr = tee.add(rustix::stdio::stderr()).map_err(SuperviseError::Io)?;
+            let stderr = to(&mut tee, Some(rustix::stdio::stderr()))?;
             let stdout = stderr.try_clone().map_err(SuperviseError::Io)?;
-            Ok((Some(tee), Streams { stdout: Stdio::from(stdout), stderr: Stdio::from(stderr) }))
+            Ok((Some(tee), Stdio::from(stdout), Stdio::from(stderr)))
+        }
+        Output::Log(target) => {
+            let mut tee = open_log(target)?;
+            let stdout = to(&mut tee, None)?;
+            let stderr = stdout.try_clone().map_err(SuperviseError::Io)?;
+            Ok((Some(tee), Stdio::from(stdout), Stdio::from(stderr)))
         }
     }
 }

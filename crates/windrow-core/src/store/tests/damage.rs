@@ -163,7 +163,7 @@ const LATER: Schema = Schema {
         SCHEMA.migrations[0],
         SCHEMA.migrations[1],
         SCHEMA.migrations[2],
-        ("V4__mood.sql", "ALTER TABLE worktrees ADD COLUMN mood TEXT; PRAGMA user_version = 4;"),
+        ("V5__mood.sql", "ALTER TABLE worktrees ADD COLUMN mood TEXT; PRAGMA user_version = 5;"),
     ],
     ..SCHEMA
 };

@@ -106,7 +106,8 @@ impl Tx<'_> {
         }
     }
 
-    /// Deletes worktrees that were gone, leases and sessions that had ended and events that were recorded before `before`.
+    /// Deletes worktrees that were gone, leases and sessions that had ended, batches that began and events that were recorded before
+    /// `before`.
     ///
     /// A gone worktree and a session stay while one of their leases stays, and a lease while its worktree is there: the rescue of
     /// a kept one is named after it. Rescues are never forgotten here.
@@ -121,6 +122,7 @@ impl Tx<'_> {
             AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.worktree = worktrees.id)";
         let sessions = "DELETE FROM sessions WHERE ended_at < ?1
             AND NOT EXISTS (SELECT 1 FROM leases WHERE holder = 'session' AND holder_name = sessions.id)";
+        self.database().write("forget batches", "DELETE FROM batches WHERE began_at < ?1", before)?;
         Ok(Forgotten {
             leases: self.database().write("forget leases", leases, before)?,
             sessions: self.database().write("forget sessions", sessions, before)?,

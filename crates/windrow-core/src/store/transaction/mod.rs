@@ -1,5 +1,6 @@
 //! Changing records: each method checks, writes, and appends the event that tells it, inside one transaction.
 
+mod batches;
 mod history;
 mod leases;
 mod sessions;
