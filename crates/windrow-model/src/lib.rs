@@ -19,6 +19,7 @@ mod quantity;
 mod reconcile;
 mod record;
 mod retention;
+mod seed;
 mod session;
 mod settings;
 mod space;
@@ -61,10 +62,11 @@ pub use record::{
     WorktreeRecord,
 };
 pub use retention::expired_rescues;
+pub use seed::{DepInfo, SeedChoice, SeedTool, mentions, mentions_outside, seeded_time};
 pub use session::{SessionBond, SessionRecord, session_liveness};
 pub use settings::{
     BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LogMode, PoolSettings,
-    RescueSettings, RunSettings, Settings, Submodules,
+    RescueSettings, RunSettings, SeedSettings, Settings, Submodules,
 };
 pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, Usage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{BranchTemplate, StrategyChoice};
+use crate::{BranchTemplate, SeedChoice, StrategyChoice};
 
 /// Everything that configuration decides.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -15,6 +15,8 @@ pub struct Settings {
     pub branch: BranchSettings,
     /// Untracked files that come along.
     pub carry: CarrySettings,
+    /// Build caches that come along.
+    pub seed: SeedSettings,
     /// Saved work.
     pub rescue: RescueSettings,
     /// Running commands.
@@ -155,6 +157,33 @@ impl Default for CarrySettings {
             exclude: Vec::new(),
             context: context.map(str::to_owned).into(),
             max_bytes: 512 << 20,
+        }
+    }
+}
+
+/// Build caches that come along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedSettings {
+    /// Whether `target/` of cargo comes along.
+    pub cargo: SeedChoice,
+    /// How many bytes may be copied for one worktree where files cannot share blocks; 2 GiB.
+    pub max_bytes: u64,
+    /// How long a build that is under way in the main worktree is waited for; 5 s.
+    pub wait: Duration,
+    /// Whether all worktrees build into the main worktree's `target/`, which is wrong; false.
+    pub shared_target: bool,
+    /// Whether Go leaves paths out of what it compiles, so that its cache serves all worktrees; false.
+    pub go_trimpath: bool,
+}
+
+impl Default for SeedSettings {
+    fn default() -> Self {
+        Self {
+            cargo: SeedChoice::Auto,
+            max_bytes: 2 << 30,
+            wait: Duration::from_secs(5),
+            shared_target: false,
+            go_trimpath: false,
         }
     }
 }

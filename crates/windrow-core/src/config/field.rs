@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 use windrow_model::{
-    BranchTemplate, DeleteBranch, LogMode, Strategy, StrategyChoice, Submodules, parse_bytes, parse_duration,
+    BranchTemplate, DeleteBranch, LogMode, SeedChoice, Strategy, StrategyChoice, Submodules, parse_bytes,
+    parse_duration,
 };
 
 use super::{directory::is_directory_template, error::shown};
@@ -31,6 +32,7 @@ const STRATEGY: &[(&str, StrategyChoice)] = &[
     ("checkout", StrategyChoice::Only(Strategy::Checkout)),
 ];
 const LOG: &[(&str, LogMode)] = &[("never", LogMode::Never), ("always", LogMode::Always)];
+const SEED: &[(&str, SeedChoice)] = &[("auto", SeedChoice::Auto), ("off", SeedChoice::Off)];
 const SUBMODULES: &[(&str, Submodules)] =
     &[("none", Submodules::None), ("direct", Submodules::Populate), ("recursive", Submodules::Recursive)];
 
@@ -108,6 +110,7 @@ pub(super) enum Field<'a> {
     BranchTemplate(&'a mut BranchTemplate),
     Delete(&'a mut DeleteBranch),
     Log(&'a mut LogMode),
+    Seed(&'a mut SeedChoice),
     Strategy(&'a mut StrategyChoice),
     Submodules(&'a mut Submodules),
     Patterns(&'a mut Vec<String>),
@@ -129,6 +132,7 @@ impl Field<'_> {
             Self::BranchTemplate(place) => *place = raw.text()?.parse().ok()?,
             Self::Delete(place) => *place = choice(DELETE, raw)?,
             Self::Log(place) => *place = choice(LOG, raw)?,
+            Self::Seed(place) => *place = choice(SEED, raw)?,
             Self::Strategy(place) => *place = choice(STRATEGY, raw)?,
             Self::Submodules(place) => *place = choice(SUBMODULES, raw)?,
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
@@ -153,6 +157,7 @@ impl Field<'_> {
             Self::BranchTemplate(template) => quoted(&template.to_string()),
             Self::Delete(value) => quoted(word(DELETE, value)),
             Self::Log(value) => quoted(word(LOG, value)),
+            Self::Seed(value) => quoted(word(SEED, value)),
             Self::Strategy(value) => quoted(word(STRATEGY, value)),
             Self::Submodules(value) => quoted(word(SUBMODULES, value)),
             Self::Patterns(list) | Self::Directories(list) | Self::States(list) => {

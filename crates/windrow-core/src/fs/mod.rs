@@ -18,6 +18,7 @@ mod pristine;
 mod reflink;
 mod scan;
 mod scrub;
+mod seed;
 mod space;
 mod spread;
 mod subvolume;
@@ -54,6 +55,10 @@ pub use scan::{
     size_of, witness,
 };
 pub use scrub::{ScrubRequest, Scrubbed, scrub};
+pub use seed::{
+    Blocks, BuildLock, CargoCache, CopiedTree, SeedError, SourceTree, Sources, Timed, Trust, copy_tree,
+    give_times, look_at_cargo, seed_place, shares_blocks,
+};
 pub use space::{space, sync_directory, sync_filesystem};
 pub use subvolume::{Writing, is_subvolume, make_subvolume, remove_tree, set_writing, snapshot};
 pub use temporary::remove_leftovers;

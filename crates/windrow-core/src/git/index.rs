@@ -104,13 +104,33 @@ pub fn write_entries(path: &Path, format: ObjectFormat, entries: &[IndexEntry]) 
     replace(path, &encode(path, &state, None)?)
 }
 
+/// Gives entries of an index, by their numbers, new stat data; everything else stays, the TREE extension included.
+///
+/// # Errors
+/// As [`read_index`] and [`write_index`].
+pub fn restat(path: &Path, format: ObjectFormat, changed: &[(usize, FileStat)]) -> Result<(), IndexError> {
+    let Some(mut state) = read_state(path, format)? else { return Ok(()) };
+    let entries = state.entries().len();
+    for (number, stat) in changed {
+        let entry = state.entries_mut().get_mut(*number);
+        entry.ok_or(IndexError::Counts { entries, stats: *number })?.stat = gix_stat(stat);
+    }
+    let cache = state.tree().map(|root| TreeCache { root: root.clone() });
+    replace(path, &encode(path, &state, cache.as_ref())?)
+}
+
 /// Reads all entries of an index in index order; empty when there is no index.
 ///
 /// # Errors
 /// It is split, sparse, damaged, a symbolic link, or cannot be read.
 pub fn read_index(path: &Path, format: ObjectFormat) -> Result<Vec<IndexEntry>, IndexError> {
+    let state = read_state(path, format)?;
+    state.map_or_else(|| Ok(Vec::new()), |state| entries_of(path, &state))
+}
+
+fn read_state(path: &Path, format: ObjectFormat) -> Result<Option<State>, IndexError> {
     let failed = |source| IndexError::Io { path: path.to_owned(), source };
-    let Some(bytes) = read_plain(path).map_err(failed)? else { return Ok(Vec::new()) };
+    let Some(bytes) = read_plain(path).map_err(failed)? else { return Ok(None) };
     let damaged = |said: String| IndexError::Damaged { path: path.to_owned(), said };
     verify_checksum(&bytes, format).map_err(&damaged)?;
     let when = State::new(format.hash()).timestamp();
@@ -119,7 +139,7 @@ pub fn read_index(path: &Path, format: ObjectFormat) -> Result<Vec<IndexEntry>, 
     if state.link().is_some() {
         return Err(IndexError::Split(path.to_owned()));
     }
-    entries_of(path, &state)
+    Ok(Some(state))
 }
 
 /// Reads an index together with the shared one it is split from; both must be copies that nobody else writes.

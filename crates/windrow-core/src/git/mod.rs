@@ -64,7 +64,7 @@ pub use guard::{
     settings_in, unset_worktree,
 };
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
-pub use index::{IndexError, read_index, write_entries, write_index};
+pub use index::{IndexError, read_index, restat, write_entries, write_index};
 pub use landed::{CompareError, Comparison, Containment};
 pub use listing::{count_uncommitted, diff_worktree, reset_index};
 pub use maintenance::{count_loose, maintain, maintenance_lock, maintenance_threshold};
@@ -87,7 +87,7 @@ pub use rev::{
 pub use snapshot::{Snapshot, SnapshotError, SnapshotFiles, SnapshotRequest, snapshot};
 pub use submodules::{SubmoduleRisk, SubmodulesError, UnsafeSubmodule, unsafe_submodules};
 pub use tree::{ObjectError, ObjectReader, Objects, TreeCache, TreeListing, blob_hash, hash_file, hash_path};
-pub use untracked::{UntrackedPath, untracked};
+pub use untracked::{UntrackedPath, is_ignored, untracked};
 pub use version::{MINIMUM_VERSION, Version, version};
 pub use worktrees::{ListedWorktree, WorktreeHead};
 

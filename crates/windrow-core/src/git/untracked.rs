@@ -49,6 +49,23 @@ pub fn untracked(
     Ok(found)
 }
 
+/// Tells whether git ignores a directory of a worktree, which need not be there and must not be tracked.
+///
+/// # Errors
+/// Git fails.
+pub fn is_ignored(
+    git: &Git,
+    repo: &Repository,
+    worktree: &Path,
+    index: &Path,
+    directory: &BString,
+) -> Result<bool, GitError> {
+    let call = worktree_call(git, repo, worktree, "check-ignore").index_file(index).args(["-q", "--"]);
+    let mut path = directory.clone();
+    path.push(b'/');
+    Ok(call.arg(super::os(&path)).ask()?.is_some())
+}
+
 fn one(mut path: BString) -> UntrackedPath {
     let directory = path.ends_with(b"/");
     if directory {

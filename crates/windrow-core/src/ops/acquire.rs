@@ -12,6 +12,7 @@ use windrow_model::{
 };
 
 use super::{
+    caches,
     claim::{self, Claimed},
     create::{self, Beginning, Built, Wanted},
     error::{AcquireError, CreateError, StateError},
@@ -19,7 +20,7 @@ use super::{
     lease::Lease,
     line,
     observer::Observer,
-    outcome::{CarrySummary, Leased, Provenance},
+    outcome::{CarrySummary, Leased, Provenance, Seed},
     plan::{self, Branching, Plan},
     pool::{Pool, WorktreeLock},
     recover::{self, Spare},
@@ -122,7 +123,7 @@ fn last_lease(store: &LocalStore, request: &AcquireRequest) -> Result<Option<Lea
 
 fn hand_back(pool: &Pool, resumed: Held) -> Lease<'_> {
     let Held { worktree, lease, provenance, lock } = resumed;
-    let leased = describe(pool, worktree, lease, provenance, CarrySummary::default(), Vec::new());
+    let leased = describe(pool, worktree, lease, provenance, Default::default(), Vec::new());
     Lease::new(pool, leased, lock)
 }
 
@@ -190,10 +191,11 @@ fn build<'p>(
                 return Err(error);
             }
         };
-    let Built { record, taken } = built;
+    let Built { record, taken, seeds } = built;
     warm::in_background(pool, store, &record);
     let notices = notice.into_iter().collect();
-    let leased = describe(pool, record, lease, Provenance::Created, taken.summary, notices);
+    let brought = (taken.summary, seeds);
+    let leased = describe(pool, record, lease, Provenance::Created, brought, notices);
     Ok(Lease::new(pool, leased, lock))
 }
 
@@ -255,9 +257,10 @@ fn describe(
     worktree: WorktreeRecord,
     lease: LeaseRecord,
     provenance: Provenance,
-    carried: CarrySummary,
-    notices: Vec<String>,
+    (carried, seeds): (CarrySummary, Vec<Seed>),
+    mut notices: Vec<String>,
 ) -> Leased {
     let environment = variables::change(pool, &worktree, &lease);
-    Leased { worktree, lease, provenance, carried, environment, notices }
+    notices.extend(caches::variables(pool, &worktree).notices);
+    Leased { worktree, lease, provenance, carried, seeds, environment, notices }
 }

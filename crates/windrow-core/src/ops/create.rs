@@ -27,7 +27,9 @@ use super::{
     filling::{Place, Way},
     identity,
     observer::Observer,
+    outcome::Seed,
     pool::{Pool, make_new_directory},
+    seed,
     warm::spare,
 };
 use crate::{
@@ -44,6 +46,8 @@ pub(super) struct Built {
     pub(super) record: WorktreeRecord,
     /// What was taken along.
     pub(super) taken: Taken,
+    /// Build caches that were taken along, or not.
+    pub(super) seeds: Vec<Seed>,
 }
 
 /// Makes the worktree of a record that is `creating`; undoes everything when that fails.
@@ -74,7 +78,7 @@ pub(super) enum Beginning {
 /// What to take along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// The tree and what the configuration carries.
+    /// The tree, what the configuration carries, and build caches.
     Everything,
     /// The tree alone.
     TreeOnly,
@@ -98,9 +102,10 @@ fn make(
     let submodules = pool.settings().submodules;
     git::populate_submodules(&pool.git, pool.repository(), &record.admin, &record.path, submodules)?;
     let taken = if wanted == Wanted::Everything { carry::carry(pool, &record)? } else { Taken::default() };
+    let seeds = if wanted == Wanted::Everything { seed::seed(pool, &record, observer)? } else { Vec::new() };
     record.identity =
         fs::directory_identity(&record.path).map_err(|source| io_error(&record.path, source))?;
-    Ok(Built { record, taken })
+    Ok(Built { record, taken, seeds })
 }
 
 fn write_anew(

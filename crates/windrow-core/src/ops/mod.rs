@@ -4,6 +4,7 @@
 
 mod acquire;
 mod adopt;
+mod caches;
 mod carry;
 mod claim;
 mod converted;
@@ -42,6 +43,7 @@ mod rescues;
 mod restore;
 mod resume;
 mod run;
+mod seed;
 mod select;
 mod session;
 mod strategies;
@@ -75,7 +77,7 @@ pub use map::{
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
     Adopted, BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen,
-    Leased, Provenance, Ran, Released, Restored, WorkSummary, WorktreeFate,
+    Leased, Provenance, Ran, Released, Restored, Seed, SeedFate, SeedFigures, WorkSummary, WorktreeFate,
 };
 pub use pool::{Environment, KeeperMode, Pool};
 pub use prune::{PruneFate, Pruned, execute as execute_prune, plan as plan_prune};

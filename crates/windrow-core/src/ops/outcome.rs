@@ -5,7 +5,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use bstr::BString;
 use jiff::Timestamp;
 use windrow_model::{
-    BranchName, Disposable, Drift, Holder, LeaseRecord, Oid, RescueRecord, WorktreeName, WorktreeRecord,
+    BranchName, Disposable, Drift, Holder, LeaseRecord, Oid, RescueRecord, SeedTool, WorktreeName,
+    WorktreeRecord,
 };
 
 use crate::process::{Exit, Straggler};
@@ -34,6 +35,45 @@ pub struct CarrySummary {
     pub skipped: Vec<(BString, String)>,
 }
 
+/// What became of taking one build cache along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seed {
+    /// Whose cache it is.
+    pub tool: SeedTool,
+    /// Where it lies in the main worktree, and in this one.
+    pub path: BString,
+    /// What became of it.
+    pub fate: SeedFate,
+}
+
+/// What became of taking one build cache along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeedFate {
+    /// It is there.
+    Taken(SeedFigures),
+    /// It is not, for this reason.
+    Left(String),
+}
+
+/// The figures of a build cache that came along.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeedFigures {
+    /// How many files and links.
+    pub files: u64,
+    /// Bytes on the same blocks as in the main worktree.
+    pub shared_bytes: u64,
+    /// Bytes that were copied.
+    pub copied_bytes: u64,
+    /// Compiled units that stayed behind, because the path of the main worktree is in them.
+    pub left_behind: u64,
+    /// Sources that are as in the main worktree.
+    pub same: u64,
+    /// Sources that count as changed.
+    pub changed: u64,
+    /// The symbolic link for whose sake all of them do.
+    pub astray: Option<BString>,
+}
+
 /// Variables for the caller's command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EnvironmentChange {
@@ -54,6 +94,8 @@ pub struct Leased {
     pub provenance: Provenance,
     /// What was taken along.
     pub carried: CarrySummary,
+    /// Build caches that were taken along, or not.
+    pub seeds: Vec<Seed>,
     /// What the caller should set and unset for a command in it.
     pub environment: EnvironmentChange,
     /// What the user should know, one line each.

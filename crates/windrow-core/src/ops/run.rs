@@ -167,6 +167,7 @@ pub fn exec(pool: &Pool, request: &ExecRequest, observer: &mut dyn Observer) -> 
                 lease,
                 provenance: super::outcome::Provenance::Same,
                 carried: super::outcome::CarrySummary::default(),
+                seeds: Vec::new(),
                 environment,
                 notices: Vec::new(),
             };

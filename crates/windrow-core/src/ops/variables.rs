@@ -7,19 +7,23 @@ use std::{
 
 use windrow_model::{LeaseRecord, WorktreeRecord};
 
-use super::{outcome::EnvironmentChange, pool::Pool};
+use super::{caches, outcome::EnvironmentChange, pool::Pool};
 use crate::git;
 
 /// What has to be set and unset for a command that works in `worktree`.
 ///
 /// Variables that tie git to another repository go; git's automatic clean-up is off, because one agent's must not pull objects
-/// from under another; carried files that are not ignored are hidden from `git add -A` by an excludes file.
+/// from under another; carried files that are not ignored are hidden from `git add -A` by an excludes file. Of build tools see
+/// [`caches`].
 pub(super) fn change(pool: &Pool, worktree: &WorktreeRecord, lease: &LeaseRecord) -> EnvironmentChange {
     let mut set = windrow_variables(pool, worktree, lease);
     set.extend(git_configuration(pool, worktree));
+    let mut caches = caches::variables(pool, worktree);
+    set.append(&mut caches.set);
     set.sort();
     let mut unset: Vec<_> = pool.environment.variables.iter().map(|(name, _)| name.clone()).collect();
     unset.retain(|name| is_local_to_a_repository(name) && !set.iter().any(|(kept, _)| kept == name));
+    unset.append(&mut caches.unset);
     unset.sort();
     unset.dedup();
     EnvironmentChange { set, unset }

@@ -12,6 +12,7 @@ mod problem;
 mod prune;
 mod reconcile;
 mod rescue;
+mod seed;
 mod session;
 mod show;
 mod strategies;

@@ -11,6 +11,7 @@ use windrow_model::{Drift, LeaseRecord, WorktreeRecord, format_bytes};
 
 use super::{
     View,
+    seed::add_seeds,
     style::{BAD, CARE, FAINT, GOOD, NAME, TYPED, paint},
     text::{Lines, branch, count, holder, path, safe, safe_bytes, until},
 };
@@ -31,6 +32,7 @@ pub(crate) fn acquired(leased: &Leased, view: &View<'_>) -> String {
         lines.add("holder", holder(&leased.lease.holder));
     }
     add_carried(&mut lines, &leased.carried);
+    add_seeds(&mut lines, &leased.seeds);
     lines.add("next", paint(TYPED, format!("windrow release {}", leased.worktree.name)));
     let how = match leased.provenance {
         Provenance::Created => "made",
@@ -66,6 +68,7 @@ pub(crate) fn renewed(worktree: &WorktreeRecord, lease: &LeaseRecord, view: &Vie
 /// The whole of a run.
 pub(crate) fn ran(ran: &Ran, view: &View<'_>) -> String {
     let mut lines = Lines::default();
+    add_seeds(&mut lines, &ran.leased.seeds);
     add_release(&mut lines, &ran.released);
     add_finished(&mut lines, &ran.finished, view);
     add_drift(&mut lines, &ran.released);

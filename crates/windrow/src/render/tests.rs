@@ -136,6 +136,7 @@ fn leased() -> Leased {
             bytes: 1_536,
             skipped: vec![("notes\u{1b}[2J".into(), "is a link out of the repository".to_owned())],
         },
+        seeds: Vec::new(),
         environment: EnvironmentChange::default(),
         notices: Vec::new(),
     }

@@ -12,6 +12,7 @@ use windrow_model::{self as model, LeaseRecord, RescueRecord, WorktreeRecord};
 use super::{
     Bytes, ConfigValue, Event, Exit, Occupant, RescuedPath, Usage, V1, WireError,
     outcome::{Carried, Release, Straggler, Work, env_set, env_unset},
+    seed::Seed,
     worktree::{Lease, ListedWorktree, MeasuredWorktree, Provenance, Rescue, Worktree},
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct AcquireDocument {
     /// Variables to unset for a command in the worktree.
     env_unset: Vec<Bytes>,
     carried: Carried,
+    /// Build caches that were taken along, or not.
+    seeds: Vec<Seed>,
     /// What the user should know.
     notices: Vec<String>,
 }
@@ -40,6 +43,7 @@ impl From<&Leased> for AcquireDocument {
             env_set: env_set(&leased.environment),
             env_unset: env_unset(&leased.environment),
             carried: Carried::from(&leased.carried),
+            seeds: leased.seeds.iter().map(Seed::from).collect(),
             notices: leased.notices.clone(),
         }
     }
@@ -96,6 +100,8 @@ pub(crate) struct RunDocument {
     lease: Lease,
     provenance: Provenance,
     carried: Carried,
+    /// Build caches that were taken along, or not.
+    seeds: Vec<Seed>,
     notices: Vec<String>,
     exit: Exit,
     /// Processes that it left behind and that were ended.
@@ -112,6 +118,7 @@ impl RunDocument {
             lease: Lease::from(&ran.leased),
             provenance: ran.leased.provenance.into(),
             carried: Carried::from(&ran.leased.carried),
+            seeds: ran.leased.seeds.iter().map(Seed::from).collect(),
             notices: ran.leased.notices.clone(),
             exit,
             stragglers: ran.finished.stragglers.iter().map(Straggler::from).collect(),

@@ -17,6 +17,7 @@ mod problem;
 mod prune;
 mod reconcile;
 mod schema;
+mod seed;
 mod session;
 mod strategies;
 mod task;

@@ -54,6 +54,7 @@ mod revenants;
 mod run;
 mod saving;
 mod schema;
+mod seeds;
 #[cfg(target_os = "linux")]
 mod sessions;
 mod setup;

@@ -47,6 +47,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "template thrown away",
         "Pick plums",
         "Mend the fence",
+        "## windrow/",
         "doomed-",
         "`oops.txt` in the main checkout was added",
         "be brief",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windrow_model::{DeleteBranch, LogMode, Settings, Strategy, StrategyChoice, Submodules};
+use windrow_model::{DeleteBranch, LogMode, SeedChoice, Settings, Strategy, StrategyChoice, Submodules};
 
 use super::{Fixture, value};
 use crate::config::{Origin, Sources, environment_name, keys, load};
@@ -66,6 +66,12 @@ fn every_key_is_read_from_a_file() {
             exclude = ["*.pem"]
             context = [".mine"]
             max_size = 4096
+            [seed]
+            cargo = "off"
+            max_bytes = "3MiB"
+            wait = "7s"
+            shared_target = true
+            go_trimpath = true
             [rescue]
             keep = "2d"
             max_size = "1GiB"
@@ -85,14 +91,14 @@ fn every_key_is_read_from_a_file() {
         "#,
     );
     let loaded = fixture.load().unwrap();
-    let Settings { discovery, pool, branch, carry, rescue, run, task, submodules, guard } = loaded.settings;
+    let Settings { discovery, pool, branch, carry, rescue, run, task, submodules, guard, seed } =
+        loaded.settings;
     assert_eq!(task.states, ["open", "shut"]);
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
     assert_eq!((pool.ttl, pool.keeper, pool.maintenance), (Duration::from_secs(1_800), false, false));
     assert_eq!((pool.warm, pool.templates, pool.idle), (3, 2, Duration::from_secs(86_400)));
-    assert_eq!(pool.strategy, StrategyChoice::Only(Strategy::Clone));
-    assert_eq!((pool.warm, pool.max_bytes), (3, Some(7 << 30)));
+    assert_eq!((pool.strategy, pool.max_bytes), (StrategyChoice::Only(Strategy::Clone), Some(7 << 30)));
     assert_eq!((branch.template.to_string().as_str(), branch.delete), ("pilot/{key}", DeleteBranch::Pushed));
     assert_eq!((carry.include, carry.link), (vec![".env".to_owned()], vec!["node_modules".to_owned()]));
     assert_eq!((carry.exclude, carry.context), (vec!["*.pem".to_owned()], vec![".mine".to_owned()]));
@@ -100,7 +106,8 @@ fn every_key_is_read_from_a_file() {
     assert_eq!((rescue.keep, rescue.disposable), (Duration::from_secs(172_800), vec!["*.log".to_owned()]));
     assert_eq!((run.grace, run.log, run.log_bytes), (Duration::from_secs(9), LogMode::Always, 4096));
     assert_eq!((run.keep, submodules), (Duration::from_secs(5_400), Submodules::Recursive));
-    assert_eq!(guard.max_files, 7);
+    assert_eq!((guard.max_files, seed.shared_target, seed.go_trimpath), (7, true, true));
+    assert_eq!((seed.cargo, seed.max_bytes, seed.wait), (SeedChoice::Off, 3 << 20, Duration::from_secs(7)));
     assert!(loaded.values.iter().all(|value| value.origin == Origin::User(fixture.user_file())));
 }
 

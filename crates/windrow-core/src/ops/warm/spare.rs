@@ -121,6 +121,16 @@ fn remember(pool: &Pool, id: &WorktreeId) -> Result<(), CreateError> {
     Ok(())
 }
 
+/// Remembers the times that the files of a worktree were given which was a spare before; nothing of any other.
+pub(in crate::ops) fn remember_times(pool: &Pool, record: &WorktreeRecord) -> Result<(), CreateError> {
+    let (from, to) = (record.admin.join("index"), pristine(pool, &record.id));
+    if to.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    std::fs::copy(&from, &to).map_err(|source| CreateError::Io { path: to, source })?;
+    Ok(())
+}
+
 /// Makes the files and the index of a spare that is not there yet.
 pub(super) fn fill(
     pool: &Pool,
