@@ -101,7 +101,8 @@ and does not count for --to-bytes: worktrees in use, locked or quarantined. Bran
 not make, or that are checked out, stay as well. A worktree with uncommitted work is neither landed nor
 merged. Remote branches count as they were last fetched. --to-budget counts everything that is held,
 worktrees in use included, by the bytes that nothing else holds, and looks at every file for it. Ready
-worktrees that went are made again at the next hand-out, unless `pool.max_bytes` leaves no room.
+worktrees that went are made again at the next hand-out, unless `pool.max_bytes` leaves no room; a
+template after a day.
 The exit code is 1 when something that was to go could not go, or the budget is not met.
 
 Examples:

@@ -30,6 +30,7 @@ use super::{
 use crate::store::LocalStore;
 
 pub(super) use self::{
+    budget::{Budget, Source},
     fill::{hold_off, in_background, tip},
     recycle::give_back,
 };
