@@ -104,6 +104,6 @@ pub use task::{
 };
 pub use template::{Template, make_template, remove_templates, templates};
 pub use warm::{
-    Filled, PoolStatus, Shrunk, SpareStatus, WARM_COMMAND, WarmRequest, fill, fill_in_background,
-    pool_status, shrink, start_filling,
+    BackgroundFilling, FillOccasion, Filled, PoolStatus, Shrunk, SpareStatus, WARM_COMMAND, WarmRequest,
+    fill, fill_in_background, pool_status, shrink, start_filling,
 };

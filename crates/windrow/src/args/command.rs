@@ -511,6 +511,12 @@ pub(crate) struct KeeperArgs {
 pub(crate) struct WarmArgs {
     /// How many worktrees are to be ready.
     pub(crate) count: u32,
+    /// The branch moved; nobody asked.
+    #[arg(long)]
+    pub(crate) moved: bool,
+    /// Start a keeper afterwards.
+    #[arg(long)]
+    pub(crate) keeper: bool,
     #[command(flatten)]
     pub(crate) pool: KeeperArgs,
 }

@@ -17,6 +17,7 @@ mod endings;
 mod errors;
 #[cfg(target_os = "linux")]
 mod faults;
+mod following;
 mod guard;
 mod h01_h09;
 mod h10_h13;

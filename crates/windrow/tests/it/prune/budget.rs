@@ -266,7 +266,7 @@ fn templates_that_serve_nobody_go_before_what_is_ready_and_all_before_anybodys_w
     let item = &done["items"][0];
     assert_eq!((Path::new(&text(&item["path"])), &item["fate"]["kind"]), (old.as_path(), &"done".into()));
     assert!(!old.exists() && new.exists());
-    assert_eq!(templates(&repo), [new.clone()]);
+    assert_eq!(templates(&repo), std::slice::from_ref(&new));
     let done = prune_to(&repo, 0, 0);
     assert_eq!(kinds(&done), ["ready", "template", "worktree"], "{done:#}");
     assert!(!new.exists() && templates(&repo).is_empty());
