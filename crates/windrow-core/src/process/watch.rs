@@ -120,6 +120,12 @@ mod tests {
         std::fs::rename(refs.join("main.lock"), refs.join("main")).unwrap();
         assert_eq!(watch.wait(LONG).unwrap(), Woken::Moved);
         assert_eq!(watch.wait(Duration::ZERO).unwrap(), Woken::Time);
+        // What is told after something else is not lost.
+        std::fs::write(refs.join("main"), "x").unwrap();
+        std::fs::write(dir.path().join("records"), "x").unwrap();
+        assert_eq!(watch.wait(LONG).unwrap(), Woken::Changed);
+        watch.forget_changes();
+        assert_eq!(watch.wait(LONG).unwrap(), Woken::Moved);
         // The directory around it is not there yet.
         std::fs::create_dir_all(refs.join("feature/deep")).unwrap();
         assert_eq!(watch.wait(LONG).unwrap(), Woken::Moved);

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ pub(super) struct Watch {
     told: bool,
     processes: HashMap<ProcessIdentity, OwnedFd>,
     others: Option<Others>,
+    /// One of the others changed, and something more urgent was told.
+    moved: bool,
 }
 
 /// Files anywhere, by the watched directory that each is in.
@@ -51,10 +53,11 @@ impl Watch {
         let files = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
         inotify::add_watch(&files, directory, CHANGES)?;
         let (signals, processes) = (Signals::farewell()?, HashMap::new());
-        Ok(Self { files, names, signals, told: false, processes, others: None })
+        Ok(Self { files, names, signals, told: false, processes, others: None, moved: false })
     }
 
     pub(super) fn set_files(&mut self, files: &[PathBuf]) -> io::Result<()> {
+        self.moved = false;
         self.others = if files.is_empty() { None } else { Some(Others::new(files)?) };
         Ok(())
     }
@@ -87,6 +90,7 @@ impl Watch {
     }
 
     fn poll(&mut self, timeout: Duration) -> io::Result<Woken> {
+        let timeout = if self.moved { Duration::ZERO } else { timeout };
         let timeout = Timespec::try_from(timeout).unwrap_or(Timespec { tv_sec: 3600, tv_nsec: 0 });
         let mut fds =
             vec![PollFd::new(&self.files, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
@@ -105,9 +109,13 @@ impl Watch {
         if self.told {
             return Ok(Woken::Told);
         }
-        let moved = self.others.as_ref().map_or(Woken::Time, Others::take_changes);
-        let changed = self.take_changes().min(moved);
-        Ok(if ended { Woken::Ended } else { changed })
+        self.moved |= self.others.as_ref().is_some_and(Others::take_changes);
+        let changed = self.take_changes();
+        Ok(match (ended, changed) {
+            (true, _) => Woken::Ended,
+            (false, Woken::Time) if mem::take(&mut self.moved) => Woken::Moved,
+            (false, changed) => changed,
+        })
     }
 
     pub(super) fn forget_changes(&mut self) {
@@ -130,9 +138,9 @@ impl Others {
         Ok(Self { events, names })
     }
 
-    fn take_changes(&self) -> Woken {
+    fn take_changes(&self) -> bool {
         let is_known = |watch, name: &[u8]| self.names.contains(&(watch, OsStr::from_bytes(name).to_owned()));
-        if has_changes(&self.events, is_known) { Woken::Moved } else { Woken::Time }
+        has_changes(&self.events, is_known)
     }
 }
 
