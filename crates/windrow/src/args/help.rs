@@ -8,7 +8,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 7] = [
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
-    ("Setting up", &["config", "completions", "man", "deinit"]),
+    ("Setting up", &["config", "hook", "completions", "man", "deinit"]),
 ];
 
 pub(super) const AFTER: &str = "\
@@ -146,6 +146,18 @@ Examples:
   windrow deinit --dry-run
   windrow deinit
   windrow deinit --rescues=branches";
+
+pub(super) const HOOK: &str = "\
+With the hooks in its settings, or with the plugin of `plugins/claude-code`, Claude Code asks windrow for
+the worktrees of `claude --worktree NAME` and of isolated subagents. They start from HEAD of where the
+session is, get what `.worktreeinclude` names, and end with Claude Code, however that ends. What is not
+committed goes into a rescue when one is removed; what cannot be saved stays.
+`install` writes `.claude/settings.local.json` of this project unless told otherwise.
+
+Examples:
+  windrow hook claude install --dry-run
+  windrow hook claude install
+  windrow hook claude uninstall --yes";
 
 pub(super) const SHELL: &str = "\
 The function goes into the start-up file of your shell:

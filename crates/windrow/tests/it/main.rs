@@ -24,6 +24,7 @@ mod h10_h13;
 mod h14_h18;
 #[cfg(target_os = "linux")]
 mod h37;
+mod hook_claude;
 mod hostile;
 mod isolation;
 #[cfg(target_os = "linux")]
