@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 #[cfg(target_os = "linux")]
 mod faults;
+mod git_tests;
 mod hazards;
 mod picture;
 mod soak;
@@ -38,6 +39,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Runs git's own scripts about worktrees in repositories that hold one of ours.
+    GitTests(git_tests::GitTests),
     /// Runs everything that continuous integration runs.
     Ci,
     /// Draws docs/terminal.svg from a session with the release build.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(&root()),
         Chore::Hazards { check: false } => hazards::write(&root()),
         Chore::Hazards { check: true } => hazards::check(&root()),
+        Chore::GitTests(args) => git_tests::run(&root(), &args),
         Chore::Ci => ci::run(&root()),
         Chore::Picture => picture::write(&root()),
         Chore::Bench(bench) => bench::run(&root(), &bench),

@@ -47,9 +47,9 @@ pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
 pub use prune::{
     BudgetPlan, BudgetSeen, GoReason, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay,
-    PrunableBranch, PrunableRescue, PrunableSpare, PrunableTrash, PrunableWorktree, PruneItem, PrunePlan,
-    PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason, plan_prune, prune_branch, prune_rescue,
-    prune_worktree,
+    PrunableBranch, PrunableRescue, PrunableSpare, PrunableTemplate, PrunableTrash, PrunableWorktree,
+    PruneItem, PrunePlan, PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason, plan_prune,
+    prune_branch, prune_rescue, prune_worktree,
 };
 pub use quantity::{QuantityError, format_bytes, format_duration, parse_bytes, parse_duration};
 pub use reconcile::{

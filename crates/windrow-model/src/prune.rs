@@ -7,7 +7,7 @@ pub use self::{
     budget::BudgetPlan,
     found::{
         BudgetSeen, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay, PrunableBranch, PrunableRescue,
-        PrunableSpare, PrunableTrash, PrunableWorktree, PruneSnapshot, StayReason,
+        PrunableSpare, PrunableTemplate, PrunableTrash, PrunableWorktree, PruneSnapshot, StayReason,
     },
 };
 
@@ -25,8 +25,8 @@ pub struct PrunePolicy {
     pub older_than: Option<Duration>,
     /// The oldest kept worktrees and rescues, until those that are left hold at most so many bytes.
     pub to_bytes: Option<u64>,
-    /// Of trash, worktrees held ready, kept worktrees and rescues, in this order, the oldest, until everything that is held,
-    /// worktrees in use included, has at most so many unique bytes.
+    /// Of trash, templates that serve nobody, worktrees held ready, other templates, kept worktrees and rescues, in this order,
+    /// the oldest, until everything that is held, worktrees in use included, has at most so many unique bytes.
     pub to_budget: Option<u64>,
     /// Kept worktrees and branches whose commits the local target reaches.
     pub landed: bool,
@@ -87,6 +87,13 @@ pub enum PruneItem {
         /// The root of its files.
         path: PathBuf,
     },
+    /// A checkout that worktrees are made from. Only looked at for a budget.
+    Template {
+        /// The commit that it holds.
+        commit: Oid,
+        /// The root of its files.
+        path: PathBuf,
+    },
     /// A worktree that nobody holds. What is unsaved in it goes into a rescue.
     Worktree {
         /// Its id.
@@ -119,7 +126,8 @@ pub enum PruneItem {
 pub struct PruneStep {
     /// The thing.
     pub item: PruneItem,
-    /// The length of the files that it holds, as far as it can be told; none for a branch, trash and what is held ready.
+    /// The length of the files that it holds, as far as it can be told; none for a branch, trash, templates and what is
+    /// held ready.
     pub bytes: Option<u64>,
     /// The bytes that only it holds, as far as they can be told; none when no budget is asked for.
     pub unique: Option<u64>,
@@ -145,8 +153,8 @@ impl PruneStep {
 pub struct PrunePlan {
     /// What was asked for.
     pub policy: PrunePolicy,
-    /// About each thing that was looked at: trash, worktrees held ready, worktrees, rescues, branches, each oldest first;
-    /// what stays included.
+    /// About each thing that was looked at: trash, templates that serve nobody, worktrees held ready, other templates, worktrees,
+    /// rescues, branches, each oldest first; what stays included.
     pub steps: Vec<PruneStep>,
     /// What goes by itself.
     pub going: GoingBytes,

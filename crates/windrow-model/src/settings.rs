@@ -78,7 +78,7 @@ pub struct PoolSettings {
     pub templates: u32,
     /// How long a worktree is held ready while the pool is not filled anew; 7 d, zero is for ever.
     pub idle: Duration,
-    /// How many unique bytes everything that is held may take before no more worktrees are made ready; `None` is no limit.
+    /// How many unique bytes everything that is held may take before nothing more is made ready; `None` is no limit.
     pub max_bytes: Option<u64>,
 }
 

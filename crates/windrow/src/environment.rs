@@ -60,11 +60,12 @@ impl Surroundings {
     /// The current directory was deleted or cannot be reached, or the system does not tell which file runs.
     #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment and directory")]
     pub(crate) fn read() -> io::Result<Self> {
+        let args: Vec<_> = std::env::args_os().collect();
         Ok(Self {
-            args: std::env::args_os().collect(),
             variables: std::env::vars_os().collect(),
-            current_dir: std::env::current_dir()?,
+            current_dir: current_dir(&args)?,
             executable: std::env::current_exe()?,
+            args,
             streams: Streams { stdout: Stream::of(&io::stdout()), stderr: Stream::of(&io::stderr()) },
         })
     }
@@ -122,6 +123,27 @@ impl Surroundings {
             keeper: ops::KeeperMode::OnDemand,
         }
     }
+}
+
+/// A harness may call its hooks from a worktree that is no more; what they are about stands in their input.
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment and directory")]
+fn current_dir(args: &[OsString]) -> io::Result<PathBuf> {
+    match std::env::current_dir() {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && args.get(1).is_some_and(|arg| arg == "hook") =>
+        {
+            Ok(PathBuf::from("/"))
+        }
+        found => found,
+    }
+}
+
+/// Stands nowhere in particular from now on.
+///
+/// # Errors
+/// The root directory cannot be entered.
+pub(crate) fn leave() -> io::Result<()> {
+    std::env::set_current_dir("/")
 }
 
 /// How a command was told which worktree it runs in.

@@ -3,6 +3,7 @@
 //! Nothing but [`main()`] is public; programs use `windrow-core` or the JSON documents of `docs/schemas/`.
 
 mod args;
+mod claude;
 mod cmd;
 mod completion;
 mod console;

@@ -233,9 +233,10 @@ static KEYS: &[KeyDoc] = &[
         Kind::SizeLimit,
         "\"unlimited\"",
         |settings| Field::SizeLimit(&mut settings.pool.max_bytes),
-        "The budget for the unique bytes of all worktrees, those held ready, rescues and trash: what other files share does \
-         not count. No worktree is made ready beyond it, and `windrow prune --to-budget` keeps to it. No worktree that \
-         somebody asks for is refused for its sake: measuring takes too long for that.",
+        "The budget for the unique bytes of all worktrees, those held ready, templates, rescues and trash: what other files \
+         share does not count. No worktree is made ready and no template made in the background beyond it, and `windrow \
+         prune --to-budget` keeps to it. None that somebody asks for is refused for its sake: measuring takes too long for \
+         that.",
     ),
     row(
         "branch.template",

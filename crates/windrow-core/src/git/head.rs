@@ -1,6 +1,11 @@
 //! Where a HEAD points, and what commit a base names.
 
-use std::{io, path::Path};
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use bstr::ByteSlice;
 use windrow_model::{BranchName, Oid, OidError};
@@ -90,6 +95,22 @@ impl Repository {
     /// As [`Repository::head`].
     pub fn current_head(&self, git: &Git) -> Result<Head, HeadError> {
         self.head(git, &self.git_dir)
+    }
+
+    /// The files that are written when HEAD of the main worktree comes to stand for another commit: a commit on its branch, another
+    /// branch, refs that are packed. They need not be there.
+    ///
+    /// *Source*: gitrepository-layout(5), and the reftable documentation: `tables.list` is replaced by each change.
+    #[must_use]
+    pub fn files_of_head(&self, head: &Head) -> Vec<PathBuf> {
+        let mut files = match self.ref_format {
+            RefFormat::Reftable => vec!["reftable/tables.list".into()],
+            RefFormat::Files => vec![PathBuf::from("HEAD"), "packed-refs".into()],
+        };
+        if let (RefFormat::Files, Some(branch)) = (self.ref_format, &head.branch) {
+            files.push(OsStr::from_bytes(branch.full().as_bytes()).into());
+        }
+        files.iter().map(|file| self.common_dir.join(file)).collect()
     }
 
     fn head_file(&self, git: &Git, git_dir: &Path) -> Result<Head, HeadError> {

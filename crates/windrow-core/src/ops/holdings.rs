@@ -12,7 +12,9 @@ use super::{
     error::{QueryError, StateError, chain},
     outcome::Entry,
     pool::Pool,
-    sweep, template, warm,
+    sweep,
+    template::{self, Template},
+    warm,
 };
 use crate::fs::{self, UsageError};
 
@@ -121,9 +123,14 @@ pub(super) fn of_templates(pool: &Pool) -> Holding {
     let mut held = Holding::default();
     for template in template::templates(pool) {
         held.count += 1;
-        held.add([template.root, template.index].iter().map(|part| of_path(part)).sum());
+        held.add(of_template(&template));
     }
     held
+}
+
+/// What one template takes.
+pub(super) fn of_template(template: &Template) -> Result<Usage, UsageError> {
+    [&template.root, &template.index].into_iter().map(|part| of_path(part)).sum()
 }
 
 /// What waits in a trash directory to be deleted.

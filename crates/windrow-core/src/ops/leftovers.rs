@@ -15,6 +15,7 @@ use windrow_model::{WorktreeId, WorktreeRecord};
 use super::{
     error::StateError,
     pool::{Pool, WorktreeLock},
+    warm,
 };
 use crate::{fs as files, git, store::LocalStore};
 
@@ -33,7 +34,8 @@ pub(super) fn clear(pool: &Pool, store: &mut LocalStore) -> Result<(), StateErro
     let cleared = clear_logs(pool, &live)
         .and_then(|()| clear_locks(pool, &live))
         .and_then(|()| clear_excludes(pool, &live))
-        .and_then(|()| clear_unfinished(pool));
+        .and_then(|()| clear_unfinished(pool))
+        .and_then(|()| warm::clear_lost(pool, store));
     if let Err(error) = cleared {
         tracing::debug!(%error, "leftovers stay");
     }

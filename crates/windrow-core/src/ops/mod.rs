@@ -15,6 +15,7 @@ mod ending;
 mod error;
 mod filling;
 mod guard;
+mod harness;
 mod holdings;
 mod identity;
 mod keeper;
@@ -67,6 +68,7 @@ pub use error::{
     StateError, SweepError,
 };
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
+pub use harness::ancestor_named;
 pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use lease::Lease;
@@ -104,6 +106,6 @@ pub use task::{
 };
 pub use template::{Template, make_template, remove_templates, templates};
 pub use warm::{
-    Filled, PoolStatus, Shrunk, SpareStatus, WARM_COMMAND, WarmRequest, fill, fill_in_background,
-    pool_status, shrink, start_filling,
+    BackgroundFilling, FillOccasion, Filled, PoolStatus, Shrunk, SpareStatus, WARM_COMMAND, WarmRequest,
+    fill, fill_in_background, pool_status, shrink, start_filling,
 };

@@ -230,7 +230,7 @@ impl Pool {
     }
 
     /// What tells this repository from its copies.
-    fn mark(&self) -> Result<String, StateError> {
+    pub(super) fn mark(&self) -> Result<String, StateError> {
         let wrong = |source| StateError::Io { path: self.repository.common_dir.clone(), source };
         let identity = fs::directory_identity(&self.repository.common_dir)
             .map_err(wrong)?

@@ -123,6 +123,7 @@ fn fate_of(
     let Some(why) = step.goes() else { return PruneFate::Rested };
     let fate = match &step.item {
         PruneItem::Trash { path } => Ok(budget::empty(path)),
+        PruneItem::Template { path, .. } => act::template(pool, path, step),
         PruneItem::Spare { id, .. } => act::spare(pool, store, *id, observer),
         PruneItem::Worktree { id, .. } => act::worktree(pool, store, policy, *id, step, why),
         PruneItem::Rescue { id, .. } => act::rescue(pool, store, id, step),

@@ -22,7 +22,7 @@ use super::{
     observer::Observer,
     pool::Pool,
     recover::{self, Spare},
-    ref_locks,
+    ref_locks, warm,
 };
 use crate::store::LocalStore;
 
@@ -79,7 +79,12 @@ pub fn execute(
     let mut done = Reconciled { plan, fates: Vec::new(), rescues: Vec::new(), failures: Vec::new() };
     if done.plan.is_empty() {
         done.fates = vec![StepFate::Rested; done.plan.steps.len()];
-        if let Some(mut store) = pool.store_if_any()? {
+        let store = match pool.store_if_any()? {
+            // What was held ready is all that is left of a pool without records.
+            None if warm::has_marks(pool) => Some(pool.store()?),
+            found => found,
+        };
+        if let Some(mut store) = store {
             recover::before(pool, &mut store, &Spare::Nothing, observer)?;
         }
         return Ok(done);

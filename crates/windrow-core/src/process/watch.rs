@@ -2,7 +2,7 @@
 //! asks us to go.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use windrow_model::ProcessIdentity;
@@ -23,6 +23,8 @@ pub enum Woken {
     Ended,
     /// A watched file was written, made, replaced or deleted.
     Changed,
+    /// One of the files of [`Watch::set_files`] was written, made, replaced or deleted.
+    Moved,
     /// The time is over.
     Time,
 }
@@ -47,6 +49,15 @@ impl Watch {
     /// The process table cannot be read.
     pub fn set_processes(&mut self, wanted: &[ProcessIdentity]) -> io::Result<Watched> {
         self.0.set_processes(wanted)
+    }
+
+    /// Watches these files from now on, besides those of the beginning, and no others; changes of the former ones that were not
+    /// waited for are forgotten. Where the directory around a file is missing, its being made is what is told.
+    ///
+    /// # Errors
+    /// The system has no watch left.
+    pub fn set_files(&mut self, files: &[PathBuf]) -> io::Result<()> {
+        self.0.set_files(files)
     }
 
     /// Waits until one of the things happens, at most `timeout`. Time during which the machine sleeps does not count.
@@ -94,6 +105,34 @@ mod tests {
         std::fs::write(dir.path().join("records"), "y").unwrap();
         watch.forget_changes();
         assert_eq!(watch.wait(Duration::ZERO).unwrap(), Woken::Time);
+    }
+
+    #[test]
+    fn files_that_are_added_wake_until_others_take_their_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watch = watch(dir.path());
+        let refs = dir.path().join("refs");
+        std::fs::create_dir(&refs).unwrap();
+        watch.set_files(&[refs.join("main"), refs.join("feature/deep/one")]).unwrap();
+        std::fs::write(refs.join("other"), "x").unwrap();
+        assert_eq!(watch.wait(Duration::from_millis(50)).unwrap(), Woken::Time);
+        std::fs::write(refs.join("main.lock"), "x").unwrap();
+        std::fs::rename(refs.join("main.lock"), refs.join("main")).unwrap();
+        assert_eq!(watch.wait(LONG).unwrap(), Woken::Moved);
+        assert_eq!(watch.wait(Duration::ZERO).unwrap(), Woken::Time);
+        // What is told after something else is not lost.
+        std::fs::write(refs.join("main"), "x").unwrap();
+        std::fs::write(dir.path().join("records"), "x").unwrap();
+        assert_eq!(watch.wait(LONG).unwrap(), Woken::Changed);
+        watch.forget_changes();
+        assert_eq!(watch.wait(LONG).unwrap(), Woken::Moved);
+        // The directory around it is not there yet.
+        std::fs::create_dir_all(refs.join("feature/deep")).unwrap();
+        assert_eq!(watch.wait(LONG).unwrap(), Woken::Moved);
+        std::fs::write(refs.join("main"), "y").unwrap();
+        watch.set_files(&[]).unwrap();
+        std::fs::write(refs.join("main"), "z").unwrap();
+        assert_eq!(watch.wait(Duration::from_millis(50)).unwrap(), Woken::Time);
     }
 
     #[test]

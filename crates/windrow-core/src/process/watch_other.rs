@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -27,6 +27,10 @@ impl Watch {
 
     pub(super) fn set_processes(&mut self, _wanted: &[ProcessIdentity]) -> io::Result<Watched> {
         Ok(Watched::All)
+    }
+
+    pub(super) fn set_files(&mut self, _files: &[PathBuf]) -> io::Result<()> {
+        Ok(())
     }
 
     pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<Woken> {

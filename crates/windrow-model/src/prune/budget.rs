@@ -1,7 +1,8 @@
 //! Keeping everything that is held to a budget of unique bytes.
 
 use super::{
-    BudgetSeen, GoReason, Held, PrunableSpare, PrunableTrash, PruneItem, PruneStep, PruneVerdict, StayReason,
+    BudgetSeen, GoReason, Held, PrunableSpare, PrunableTemplate, PrunableTrash, PruneItem, PruneStep,
+    PruneVerdict, StayReason,
 };
 
 /// What becomes of a budget.
@@ -26,16 +27,20 @@ impl BudgetPlan {
     }
 }
 
-/// Lets go what is cheapest to lose until the rest fits: trash, then worktrees held ready, kept worktrees, rescues; of
-/// each kind the oldest first. What may not go counts, and stays; so does what holds no byte of its own.
+/// Lets go what is cheapest to lose until the rest fits: trash, templates that serve nobody, worktrees held ready, other
+/// templates, kept worktrees, rescues; of each kind the oldest first. What may not go counts, and stays; so does what holds no
+/// byte of its own.
 ///
-/// Trash and worktrees held ready are put in front of `held`, whose order is kept.
+/// What can be made again is put in front of `held`, whose order is kept.
 pub(super) fn keep_to(held: &mut Vec<Held>, seen: BudgetSeen, limit: u64) -> BudgetPlan {
-    let BudgetSeen { trash, mut spares, fixed, untold } = seen;
+    let BudgetSeen { trash, mut spares, mut templates, fixed, untold } = seen;
+    templates.sort_by_key(|one| one.since);
+    let (serving, useless): (Vec<_>, Vec<_>) = templates.into_iter().partition(|one| one.serves);
     // The next filling replaces those that cannot be handed out.
     spares.sort_by_key(|one| (one.usable, one.since));
-    let spares = spares.into_iter().map(Held::spare);
-    held.splice(0..0, trash.into_iter().map(Held::trash).chain(spares));
+    let remade = trash.into_iter().map(Held::trash).chain(useless.into_iter().map(Held::template));
+    let remade = remade.chain(spares.into_iter().map(Held::spare));
+    held.splice(0..0, remade.chain(serving.into_iter().map(Held::template)));
     let unique = |held: &Held| held.step.unique.unwrap_or(0);
     let total = held.iter().map(unique).fold(fixed, u64::saturating_add);
     let goes = held.iter().filter(|held| held.step.goes().is_some());
@@ -73,6 +78,13 @@ impl Held {
         let item = PruneItem::Trash { path: one.path };
         let verdict = PruneVerdict::Stays(StayReason::NotNamed);
         Self { step: PruneStep { item, bytes: None, unique: one.unique, since: None, verdict }, free: true }
+    }
+
+    fn template(one: PrunableTemplate) -> Self {
+        let item = PruneItem::Template { commit: one.commit, path: one.path };
+        let verdict = PruneVerdict::Stays(StayReason::NotNamed);
+        let since = Some(one.since);
+        Self { step: PruneStep { item, bytes: None, unique: one.unique, since, verdict }, free: true }
     }
 
     fn spare(one: PrunableSpare) -> Self {

@@ -76,6 +76,21 @@ pub struct PrunableSpare {
     pub obstacle: Option<StayReason>,
 }
 
+/// A checkout that worktrees are made from, which is looked at for a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrunableTemplate {
+    /// The commit that it holds.
+    pub commit: Oid,
+    /// The root of its files.
+    pub path: PathBuf,
+    /// The bytes that nothing else holds; `None` when that cannot be told.
+    pub unique: Option<u64>,
+    /// Since when it is as it is.
+    pub since: Timestamp,
+    /// Whether the next worktree could be made from it.
+    pub serves: bool,
+}
+
 /// What counts against a budget, besides kept worktrees and rescues.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BudgetSeen {
@@ -83,6 +98,8 @@ pub struct BudgetSeen {
     pub trash: Vec<PrunableTrash>,
     /// Worktrees that are held ready.
     pub spares: Vec<PrunableSpare>,
+    /// Templates.
+    pub templates: Vec<PrunableTemplate>,
     /// The unique bytes of what no policy takes: worktrees in use.
     pub fixed: u64,
     /// How many of those there are whose bytes cannot be told.

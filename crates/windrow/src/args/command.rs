@@ -8,6 +8,7 @@ use windrow_model::{BranchName, Fence, LeaseKey, RescueId, SessionId, WorktreeNa
 
 use super::{
     help,
+    hook::HookArgs,
     map::MapArgs,
     pool::PoolArgs,
     prune::PruneArgs,
@@ -84,6 +85,9 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Print the configuration that holds here
     Config(ConfigArgs),
+    /// Give worktrees to the sessions and subagents of Claude Code
+    #[command(after_help = help::HOOK)]
+    Hook(HookArgs),
     /// Print the code that makes a shell complete our arguments
     #[command(after_help = help::COMPLETIONS)]
     Completions(CompletionsArgs),
@@ -511,6 +515,12 @@ pub(crate) struct KeeperArgs {
 pub(crate) struct WarmArgs {
     /// How many worktrees are to be ready.
     pub(crate) count: u32,
+    /// The branch moved; nobody asked.
+    #[arg(long)]
+    pub(crate) moved: bool,
+    /// Start a keeper afterwards.
+    #[arg(long)]
+    pub(crate) keeper: bool,
     #[command(flatten)]
     pub(crate) pool: KeeperArgs,
 }

@@ -8,7 +8,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 7] = [
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
-    ("Setting up", &["config", "completions", "man", "deinit"]),
+    ("Setting up", &["config", "hook", "completions", "man", "deinit"]),
 ];
 
 pub(super) const AFTER: &str = "\
@@ -101,7 +101,8 @@ and does not count for --to-bytes: worktrees in use, locked or quarantined. Bran
 not make, or that are checked out, stay as well. A worktree with uncommitted work is neither landed nor
 merged. Remote branches count as they were last fetched. --to-budget counts everything that is held,
 worktrees in use included, by the bytes that nothing else holds, and looks at every file for it. Ready
-worktrees that went are made again at the next hand-out, unless `pool.max_bytes` leaves no room.
+worktrees that went are made again at the next hand-out, unless `pool.max_bytes` leaves no room; a
+template after a day.
 The exit code is 1 when something that was to go could not go, or the budget is not met.
 
 Examples:
@@ -145,6 +146,18 @@ Examples:
   windrow deinit --dry-run
   windrow deinit
   windrow deinit --rescues=branches";
+
+pub(super) const HOOK: &str = "\
+With the hooks in its settings, or with the plugin of `plugins/claude-code`, Claude Code asks windrow for
+the worktrees of `claude --worktree NAME` and of isolated subagents. They start from HEAD of where the
+session is, get what `.worktreeinclude` names, and end with Claude Code, however that ends. What is not
+committed goes into a rescue when one is removed; what cannot be saved stays.
+`install` writes `.claude/settings.local.json` of this project unless told otherwise.
+
+Examples:
+  windrow hook claude install --dry-run
+  windrow hook claude install
+  windrow hook claude uninstall --yes";
 
 pub(super) const SHELL: &str = "\
 The function goes into the start-up file of your shell:

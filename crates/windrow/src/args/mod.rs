@@ -2,6 +2,7 @@
 
 mod command;
 mod help;
+mod hook;
 mod map;
 mod pool;
 mod prune;
@@ -24,6 +25,7 @@ pub(crate) use self::{
         RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs,
         SweepArgs, WarmArgs,
     },
+    hook::{ClaudeCommand, HookArgs, HookHarness, SettingsArgs},
     map::MapArgs,
     pool::PoolCommand,
     prune::PruneArgs,

@@ -242,6 +242,7 @@ fn the_help_of_the_program() {
 
     Setting up:
       config      Print the configuration that holds here
+      hook        Give worktrees to the sessions and subagents of Claude Code
       completions Print the code that makes a shell complete our arguments
       man         Print or write the manual pages
       deinit      Leave the repository to plain git, without a trace but branches

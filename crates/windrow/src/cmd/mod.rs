@@ -6,6 +6,7 @@ mod config;
 mod deinit;
 mod doctor;
 mod events;
+mod hook;
 mod list;
 mod logs;
 mod man;
@@ -55,10 +56,26 @@ impl Context {
 
     /// The same, with what else is said on the command line.
     fn open_with(&mut self, config: Vec<(String, String)>) -> Result<Pool, Problem> {
-        let locate = match &self.global.repo {
+        self.open_located(self.locate(), config)
+    }
+
+    /// Opens the pool of the repository at a path, unless the command line names another.
+    fn open_at(&mut self, path: Option<&std::path::Path>) -> Result<Pool, Problem> {
+        let locate = match (self.locate(), path) {
+            (Locate::FromHere, Some(path)) => Locate::At(path.to_owned()),
+            (named, _) => named,
+        };
+        self.open_located(locate, Vec::new())
+    }
+
+    fn locate(&self) -> Locate {
+        match &self.global.repo {
             Some(path) => Locate::At(self.surroundings.current_dir.join(path)),
             None => Locate::FromHere,
-        };
+        }
+    }
+
+    fn open_located(&mut self, locate: Locate, config: Vec<(String, String)>) -> Result<Pool, Problem> {
         let config = [self.global.config.clone(), config].concat();
         let pool = Pool::open(self.surroundings.for_core(&config), &locate)?;
         for warning in &pool.loaded_config().warnings {
@@ -136,6 +153,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Deinit(args) => deinit::deinit(context, &args),
         Command::Events(args) => events::events(context, &args),
         Command::Config(args) => config::config(context, &args),
+        Command::Hook(args) => hook::hook(context, &args),
         Command::Completions(args) => completions(context, args.shell),
         Command::Man(args) => man::man(context, &args),
         Command::Cd { .. } => Err(path::no_function()),

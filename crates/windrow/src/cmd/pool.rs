@@ -1,6 +1,6 @@
 //! `windrow pool`.
 
-use windrow_core::ops::{self, Holdings, Pool, WarmRequest};
+use windrow_core::ops::{self, BackgroundFilling, FillOccasion, Holdings, KeeperMode, Pool, WarmRequest};
 
 use super::{Context, Form};
 use crate::{
@@ -93,7 +93,12 @@ fn resize(context: &mut Context, pool: &Pool, count: u32, form: Form) -> Result<
 pub(super) fn fill_in_background(context: &Context, args: &WarmArgs) -> Exit {
     let request = ops::KeepRequest { common_dir: args.pool.common_dir.clone(), root: args.pool.root.clone() };
     let environment = context.surroundings.for_core(&[]);
-    match ops::fill_in_background(environment, &request, WarmRequest { count: args.count }) {
+    let filling = BackgroundFilling {
+        request: WarmRequest { count: args.count },
+        occasion: if args.moved { FillOccasion::Moved } else { FillOccasion::Use },
+        keeper: if args.keeper { KeeperMode::OnDemand } else { KeeperMode::Never },
+    };
+    match ops::fill_in_background(environment, &request, filling) {
         Ok(_) => Exit::OK,
         Err(_) => Exit::FAILURE,
     }

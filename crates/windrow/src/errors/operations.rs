@@ -8,13 +8,39 @@ use windrow_core::ops::{
 use windrow_model::{Fence, WorktreeName};
 
 use super::kind::{Classify, Kind};
-use crate::wire::{Code, Details, HeldWorktree};
+use crate::{
+    claude::{InputError, SettingsError},
+    wire::{Code, Details, HeldWorktree},
+};
 
 impl Classify for OpenError {
     fn kind(&self) -> Kind {
         match self {
             Self::Discover(error) => error.kind(),
             Self::Config(error) => error.kind(),
+        }
+    }
+}
+
+impl Classify for InputError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Empty
+            | Self::NotJson(_)
+            | Self::NotAnObject
+            | Self::Unusable { .. }
+            | Self::Relative(_) => Kind::new(Code::Usage)
+                .hint("this command is for Claude Code's hooks: `windrow hook claude install`"),
+        }
+    }
+}
+
+impl Classify for SettingsError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Shape(_) => Kind::new(Code::Conflict).hint("mend the file first"),
+            Self::Taken { .. } => Kind::new(Code::Conflict)
+                .hint("only one command can make worktrees: take the other one out first"),
         }
     }
 }

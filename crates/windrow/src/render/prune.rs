@@ -98,6 +98,7 @@ fn told<'a>(
 fn row(step: &PruneStep, fate: Option<&PruneFate>, view: &View<'_>) -> Vec<Cell> {
     let (kind, name) = match &step.item {
         PruneItem::Trash { path: at } => ("trash", path(at, view)),
+        PruneItem::Template { commit, .. } => ("template", commit.short().to_string()),
         PruneItem::Spare { name, .. } => ("ready", name.to_string()),
         PruneItem::Worktree { name, .. } => ("worktree", name.to_string()),
         PruneItem::Rescue { id, .. } => ("rescue", id.to_string()),
@@ -126,6 +127,7 @@ fn outcome(step: &PruneStep, fate: Option<&PruneFate>, view: &View<'_>) -> Cell 
     let at = match &step.item {
         PruneItem::Branch { tip, .. } => format!("; it was at {}", tip.short()),
         PruneItem::Trash { .. }
+        | PruneItem::Template { .. }
         | PruneItem::Spare { .. }
         | PruneItem::Worktree { .. }
         | PruneItem::Rescue { .. } => String::new(),
@@ -148,6 +150,7 @@ fn goes(item: &PruneItem, reason: &GoReason) -> String {
         (GoReason::Due, _) => "its time is over".to_owned(),
         (GoReason::Old, _) => "old enough".to_owned(),
         (GoReason::Budget, PruneItem::Trash { .. }) => "thrown away already".to_owned(),
+        (GoReason::Budget, PruneItem::Template { .. }) => "it can be made again".to_owned(),
         (GoReason::Budget, _) => "the oldest of too much".to_owned(),
         (GoReason::Landed(landed), _) => in_target(landed),
     }
@@ -198,6 +201,7 @@ fn sum(steps: &[&PruneStep]) -> String {
     };
     let counted = [
         count_of(|item| matches!(item, PruneItem::Trash { .. }), "trash directory"),
+        count_of(|item| matches!(item, PruneItem::Template { .. }), "template"),
         count_of(|item| matches!(item, PruneItem::Spare { .. }), "ready worktree"),
         count_of(|item| matches!(item, PruneItem::Worktree { .. }), "worktree"),
         count_of(|item| matches!(item, PruneItem::Rescue { .. }), "rescue"),

@@ -17,7 +17,8 @@ pub(crate) struct PruneDocument {
     /// Whether this is only what would be done.
     dry_run: bool,
     policy: Policy,
-    /// Everything that was looked at: trash, ready worktrees, worktrees, rescues, branches, each oldest first.
+    /// Everything that was looked at: trash, templates that serve nobody, ready worktrees, other templates, worktrees, rescues,
+    /// branches, each oldest first.
     items: Vec<PruneItem>,
     /// Logs whose time is over, which go by themselves; null when it cannot be told.
     logs_bytes: Option<u64>,
@@ -70,23 +71,23 @@ struct Policy {
 /// One thing that was looked at.
 #[derive(Debug, Serialize, JsonSchema)]
 struct PruneItem {
-    /// What it is: `trash`, `ready` (a worktree that is held ready), `worktree`, `rescue` or `branch`.
+    /// What it is: `trash`, `template`, `ready` (a worktree that is held ready), `worktree`, `rescue` or `branch`.
     kind: &'static str,
-    /// The worktree's name, the rescue's id, the branch, or `trash`.
+    /// The worktree's name, the rescue's id, the branch, the commit of a template, shortened, or `trash`.
     name: String,
-    /// The worktree itself, or the one that the rescue or the branch is of; empty for trash.
+    /// The worktree itself, or the one that the rescue or the branch is of; empty for trash and templates.
     worktree: String,
     /// The id of a worktree.
     id: Option<String>,
-    /// The root of a worktree's files, or the trash directory.
+    /// The root of the files of a worktree or template, or the trash directory.
     path: Option<Bytes>,
-    /// Where a branch is.
+    /// Where a branch is, or what a template holds.
     oid: Option<String>,
     /// The length of a kept worktree's files or of a rescue's archive; null for others, and when it cannot be told.
     bytes: Option<u64>,
     /// The bytes that nothing else holds; null when no budget was asked for, and when they cannot be told.
     unique_bytes: Option<u64>,
-    /// Since when a worktree is kept, when one that is ready was made, or when a rescue was made.
+    /// Since when a worktree is kept, when one that is ready or a template was made, or when a rescue was made.
     since: Option<Time>,
     /// What is done: `prune` or `keep`.
     action: &'static str,
@@ -210,6 +211,13 @@ impl PruneItem {
             model::PruneItem::Trash { path } => {
                 Self { kind: "trash", name: "trash".to_owned(), path: Some(Bytes::path(path)), ..blank }
             }
+            model::PruneItem::Template { commit, path } => Self {
+                kind: "template",
+                name: commit.short().to_string(),
+                oid: Some(commit.to_string()),
+                path: Some(Bytes::path(path)),
+                ..blank
+            },
             model::PruneItem::Spare { id, name, path } => Self {
                 kind: "ready",
                 name: name.to_string(),

@@ -17,12 +17,14 @@ mod endings;
 mod errors;
 #[cfg(target_os = "linux")]
 mod faults;
+mod following;
 mod guard;
 mod h01_h09;
 mod h10_h13;
 mod h14_h18;
 #[cfg(target_os = "linux")]
 mod h37;
+mod hook_claude;
 mod hostile;
 mod isolation;
 #[cfg(target_os = "linux")]

@@ -57,6 +57,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "its work is not in its target",
         "the budget is 20.0 GiB",
         "\"worktrees\":[]",
+        "bold-oak",
     ];
     assert_eq!(sections.len(), expected.len(), "a section of the tour came or went");
     for (commands, expected) in sections.iter().zip(expected) {

@@ -229,6 +229,33 @@ fn h33_a_kill_while_one_is_handed_out_leaves_nothing() {
 }
 
 #[test]
+fn those_of_lost_records_go_unless_somebody_wrote_into_them_or_they_are_anothers() {
+    let repo = varied();
+    warm(&repo, 3);
+    let [clean, touched, anothers] = spares(&repo).try_into().unwrap();
+    put(&touched.join("notes"), "mine");
+    let id = anothers.file_name().unwrap().to_str().unwrap().strip_prefix(".idle-").unwrap().to_owned();
+    let mark = repo.git_dir().join(format!("windrow/warm/{id}.mark"));
+    let text = fs::read_to_string(&mark).unwrap();
+    let (before, after) = text.split_once("\nrepository ").unwrap();
+    fs::write(&mark, format!("{before}\nrepository 1{after}")).unwrap();
+    let seen = files(&touched);
+    crate::reconcile::lose_records(&repo);
+
+    windrow(&repo, &["reconcile"]);
+    assert!(!clean.exists() && anothers.exists());
+    assert_same(&seen, &files(&touched));
+    // Once nobody's work is in it any more it goes with the next command.
+    fs::remove_file(touched.join("notes")).unwrap();
+    windrow(&repo, &["reconcile"]);
+    assert!(!touched.exists() && anothers.exists());
+    assert!(spares(&repo).is_empty());
+    let kept = fs::read_dir(repo.git_dir().join("windrow/warm")).unwrap();
+    assert!(kept.flatten().all(|file| file.file_name().to_string_lossy().starts_with(&id)));
+    assert_eq!(warm(&repo, 1)["made"], 1);
+}
+
+#[test]
 fn those_of_a_dead_machine_are_replaced() {
     let repo = varied();
     warm(&repo, 1);
@@ -326,6 +353,59 @@ fn leave_everything_behind(repo: &TestRepo, root: &Path) {
     repo.git_in(root, ["add", "staged"]);
 }
 
+/// What git keeps beside the files and what files have beside their bytes, all in one.
+#[test]
+fn h24_no_setting_operation_lock_or_attribute_of_the_former_holder_is_left() {
+    let repo = varied();
+    repo.git(["config", "extensions.worktreeConfig", "true"]);
+    put(&repo.path().join(".gitignore"), ".env\n");
+    repo.commit("ignores");
+    put(&repo.path().join(".worktreeinclude"), ".env\n");
+    put(&repo.path().join(".env"), "SECRET=everybody's\n");
+    let fresh = acquire(&repo, &["--name", "fresh"]);
+    let (former, made) = lease_of_a_ready_one(&repo);
+    let root = former.path.as_path();
+    if !set_attribute(&root.join("tool"), b"theirs") {
+        windrow_testkit::skipped("no extended attributes on this file system");
+    }
+    fs::set_permissions(root.join("tool"), fs::Permissions::from_mode(0o4755)).unwrap();
+    fs::write(root.join(".env"), "SECRET=theirs\n").unwrap();
+    begin_operations(&repo, root);
+    for (name, value) in [("user.name", "Mallory"), ("core.hooksPath", "evil"), ("core.fsmonitor", "evil")] {
+        repo.git_in(root, ["config", "--worktree", name, value]);
+    }
+    // Of paths that are there, so that what is left out is nothing of its own to restore.
+    repo.git_in(root, ["sparse-checkout", "set", "--no-cone", "/*", "!/src"]);
+    let admin = repo.git_dir().join("worktrees/former");
+    for lock in ["config.worktree.lock", "HEAD.lock"] {
+        put(&admin.join(lock), "");
+    }
+    give_back(&repo, "former");
+
+    let next = acquire(&repo, &["--name", "next"]);
+    assert_eq!(inode(&next.path), made, "it was used again");
+    assert_same(&fresh.files(), &next.files());
+    assert_eq!(registration(&repo, "fresh"), registration(&repo, "next"));
+    for path in ["README.md", "tool", "src", "."] {
+        assert_eq!(attributes(&next.path.join(path)), attributes(&fresh.path.join(path)), "{path}");
+    }
+    for question in [
+        &["status", "--ignored"][..],
+        &["ls-files", "-v", "--stage"],
+        &["config", "--list", "--show-scope"],
+        &["for-each-ref"],
+        &["rev-parse", "--git-path", "BISECT_LOG", "--is-inside-work-tree"],
+        &["sparse-checkout", "list"],
+        &["reflog"],
+    ] {
+        let answer = |lease: &Lease| {
+            let told = repo.command("git", &lease.path).args(question.iter().copied()).run();
+            told.text().replace("fresh", "NAME").replace("next", "NAME")
+        };
+        assert_eq!(answer(&next), answer(&fresh), "{question:?}");
+    }
+}
+
 #[test]
 fn h24_a_directory_that_was_changed_is_not_used_again() {
     let repo = varied();
@@ -334,6 +414,32 @@ fn h24_a_directory_that_was_changed_is_not_used_again() {
     let ready = give_back(&repo, "former");
     assert_ne!(inode(&ready), made);
     assert_eq!(ready.join("src").metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+}
+
+/// Leaves a bisection, a merge in conflict and refs of its own in a worktree.
+fn begin_operations(repo: &TestRepo, root: &Path) {
+    repo.git_in(root, ["update-ref", "refs/worktree/theirs", "HEAD"]);
+    repo.git_in(root, ["bisect", "start"]);
+    repo.git_in(root, ["bisect", "bad"]);
+    for (branch, content) in [("theirs-1", "one"), ("theirs-2", "two")] {
+        repo.git_in(root, ["checkout", "--quiet", "-b", branch, "windrow/former"]);
+        put(&root.join("README.md"), content);
+        repo.commit_in(root, content);
+    }
+    repo.command("git", root).args(["merge", "theirs-1"]).run().assert_code(1);
+}
+
+/// Sets an extended attribute; `false` where the file system has none.
+fn set_attribute(path: &Path, value: &[u8]) -> bool {
+    rustix::fs::setxattr(path, "user.windrow-test", value, rustix::fs::XattrFlags::empty()).is_ok()
+}
+
+/// The names of the extended attributes of a path.
+fn attributes(path: &Path) -> Vec<u8> {
+    let mut names = vec![0; 4_096];
+    let length = rustix::fs::llistxattr(path, &mut names).unwrap_or_default();
+    names.truncate(length);
+    names
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use windrow_model::{
-    Holder, LeaseFate, LeaseRecord, ProcessIdentity, RecoveryAction, SessionBond, WorktreeId, WorktreeRecord,
-    WorktreeState, recovery_action,
+    Holder, LeaseFate, LeaseRecord, Oid, ProcessIdentity, RecoveryAction, SessionBond, WorktreeId,
+    WorktreeRecord, WorktreeState, recovery_action,
 };
 
 use crate::{
@@ -32,6 +32,8 @@ pub(super) struct Agenda {
     pub(super) processes: HashSet<ProcessIdentity>,
     /// When the next thing is due by time.
     pub(super) next: Option<Timestamp>,
+    /// The commits of what is held ready.
+    pub(super) ready: Vec<Oid>,
     /// The trash beside the worktrees.
     pub(super) trash_dirs: BTreeSet<PathBuf>,
 }
@@ -73,7 +75,9 @@ pub(super) fn read(pool: &Pool, store: &LocalStore) -> Result<Agenda, StateError
     let (worktrees, leases) = store.snapshot(|records| Ok((records.worktrees()?, records.leases()?)))?;
     let leases: HashMap<_, _> = leases.into_iter().map(|lease| (lease.worktree, lease)).collect();
     let trash_dirs = sweep::directories(pool, &worktrees);
-    let mut agenda = Agenda { trash_dirs, ..Agenda::default() };
+    let ready = worktrees.iter().filter(|record| record.state == WorktreeState::Idle);
+    let ready = ready.map(|record| record.base).collect();
+    let mut agenda = Agenda { trash_dirs, ready, ..Agenda::default() };
     for record in &worktrees {
         let prospect = prospect(pool, store, record, leases.get(&record.id)).unwrap_or(Prospect::Unsettled);
         agenda.add(record.id, prospect);

@@ -2,7 +2,8 @@
 //!
 //! It runs the very code that every command runs first ([`recover::before`]), at the moment when something is due: a watched
 //! process ended (the supervisor of a command, or a holder named by its number), an expiry or the time of a kept worktree
-//! passed, or somebody left something half done. Without it the next command does the same work.
+//! passed, or somebody left something half done. Without it the next command does the same work. While worktrees are held ready it
+//! also has them follow their branch ([why it does not stay for that alone](../../../../docs/decisions/0030-ready-worktrees-follow-the-branch.md)).
 //!
 //! # Locking
 //! One keeper per pool, by the lock `locks/keeper`; what its holder is stands in the file. A worktree is only touched under its
@@ -29,6 +30,7 @@
 
 mod agenda;
 mod diary;
+mod follow;
 mod patience;
 mod post;
 mod start;
@@ -49,6 +51,7 @@ pub(super) use self::start::{environment, on_demand};
 use self::{
     agenda::Agenda,
     diary::Diary,
+    follow::Follow,
     patience::Patience,
     post::Vacancy,
     upkeep::{Pace, Upkeep},
@@ -163,6 +166,9 @@ struct Keeper {
     upkeep: Upkeep,
     /// When git's maintenance wants to be looked at again.
     upkeep_in: Option<Duration>,
+    follow: Follow,
+    /// When the branch wants to be looked at again.
+    follow_in: Option<Duration>,
 }
 
 /// What a look at the records found.
@@ -196,6 +202,8 @@ impl Keeper {
             trash_dirs: BTreeSet::new(),
             upkeep: Upkeep::default(),
             upkeep_in: None,
+            follow: Follow::default(),
+            follow_in: None,
         })
     }
 
@@ -234,6 +242,10 @@ impl Keeper {
         let woken = self.watch.wait(time).map_err(|source| self.io(source))?;
         if woken != Woken::Time {
             self.diary.tell_again();
+        }
+        if woken == Woken::Moved {
+            thread::sleep(SETTLE);
+            self.follow.moved(&mut self.watch).map_err(|source| self.io(source))?;
         }
         if woken == Woken::Changed {
             thread::sleep(SETTLE);
@@ -276,6 +288,8 @@ impl Keeper {
         let watched = self.watch.set_processes(&processes).map_err(|source| self.io(source))?;
         // One that ended since the look, that is in another PID namespace, or for which there is no descriptor left.
         self.unwatched.poll(&if watched == Watched::All { BTreeSet::new() } else { BTreeSet::from([()]) });
+        let followed = self.follow.look(&self.pool, &agenda.ready, &mut self.watch, &mut self.diary);
+        self.follow_in = followed.map_err(|source| self.io(source))?;
         let pace = if agenda.is_quiet() { Pace::Quiet } else { Pace::Busy };
         self.upkeep_in = self.upkeep.look(&self.pool, pace, &mut self.diary);
         Ok(self.outlook(&agenda))
@@ -316,6 +330,7 @@ impl Keeper {
             return Outlook::NothingToKeep;
         }
         let mut wait = self.upkeep_in.map_or(LONGEST_WAIT, |wait| wait.min(LONGEST_WAIT));
+        wait = self.follow_in.map_or(wait, |follow| wait.min(follow));
         if let Some(next) = agenda.next {
             let left = next.duration_since(Pool::now());
             // A little late, so that it is over then.

@@ -1,6 +1,6 @@
 //! Doing one step, after looking again.
 
-use std::error::Error;
+use std::{error::Error, path::Path};
 
 use windrow_model::{
     BranchName, EventKind, GoReason, LandingWay, NewEvent, Oid, PrunePolicy, PruneStep, PruneVerdict,
@@ -17,7 +17,7 @@ use crate::{
         outcome::WorktreeFate,
         pool::Pool,
         request::WorkPolicy,
-        rescues,
+        rescues, template,
         warm::{self, Removal},
     },
     store::LocalStore,
@@ -84,6 +84,17 @@ pub(super) fn spare(
             PruneFate::Done { rescue: rescue.map(|rescue| rescue.id) }
         }
         Removal::Ended(told, _) => PruneFate::Skipped(told),
+    })
+}
+
+/// Throws a template away, unless it is another one or of another commit by now.
+pub(super) fn template(pool: &Pool, root: &Path, step: &PruneStep) -> Result<PruneFate, Box<dyn Error>> {
+    Ok(match template::remove_one(pool, root, step.since)? {
+        template::Removal::Gone => PruneFate::Done { rescue: None },
+        template::Removal::Missing => PruneFate::Gone,
+        template::Removal::Changed => skipped(CHANGED),
+        template::Removal::AtWork => skipped("somebody is at work on templates"),
+        template::Removal::Stays => skipped("it cannot be moved into the trash"),
     })
 }
 

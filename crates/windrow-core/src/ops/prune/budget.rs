@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use windrow_model::{
-    BudgetSeen, PrunableSpare, PrunableTrash, PruneSnapshot, RescueRecord, StayReason, Usage, WorktreeRecord,
-    WorktreeState,
+    BudgetSeen, PrunableSpare, PrunableTemplate, PrunableTrash, PruneSnapshot, RescueRecord, StayReason,
+    Usage, WorktreeRecord, WorktreeState,
 };
 
 use super::{PruneFate, look};
@@ -14,7 +14,9 @@ use crate::{
         error::{PruneError, StateError, chain},
         holdings,
         pool::Pool,
-        sweep, warm,
+        sweep,
+        template::{self, Template},
+        warm,
     },
 };
 
@@ -25,14 +27,8 @@ pub(super) fn measure(
     rescues: &[RescueRecord],
     found: &mut PruneSnapshot,
 ) -> Result<(), PruneError> {
-    let templates = holdings::of_templates(pool);
-    let mut seen = BudgetSeen {
-        trash: trash(pool, records),
-        // They count and stay: the next worktrees are made from them, and `pool template --remove` takes them away.
-        fixed: templates.usage.charged_bytes(),
-        untold: templates.untold,
-        ..BudgetSeen::default()
-    };
+    let mut seen =
+        BudgetSeen { trash: trash(pool, records), templates: templates(pool), ..BudgetSeen::default() };
     for record in records {
         let unique = told(holdings::of_worktree(pool, record));
         let listed = found.worktrees.iter_mut().find(|one| one.id == record.id);
@@ -66,6 +62,18 @@ fn spare(pool: &Pool, record: &WorktreeRecord, unique: Option<u64>) -> Result<Pr
         usable: warm::can_be_handed_out(pool, record),
         obstacle: look::is_locked(pool, record)?.then_some(StayReason::AtWork),
     })
+}
+
+fn templates(pool: &Pool) -> Vec<PrunableTemplate> {
+    let serving = template::serving(pool);
+    let one = |template: Template| PrunableTemplate {
+        commit: template.commit,
+        unique: told(holdings::of_template(&template)),
+        since: template.made_at,
+        serves: serving.contains(&template),
+        path: template.root,
+    };
+    template::templates(pool).into_iter().map(one).collect()
 }
 
 fn trash(pool: &Pool, records: &[WorktreeRecord]) -> Vec<PrunableTrash> {

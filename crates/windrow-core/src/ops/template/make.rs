@@ -26,7 +26,7 @@ use crate::{
         observer::Observer,
         place,
         pool::{Pool, make_new_directory},
-        warm::{self, spare},
+        warm::{self, Budget, Source, spare},
     },
     process::{FileLock, Wait},
 };
@@ -137,9 +137,19 @@ fn refresh(
     }
     let Some(plan) = Plan::new(pool, base, conditions, occasion)? else { return Ok(None) };
     let oldest = usable.last().filter(|_| usable.len() >= most);
+    if oldest.is_none() && occasion == TemplateOccasion::Background && exceeds_budget(pool, base, observer)? {
+        return Ok(None);
+    }
     let made = plan.carry_out(oldest, usable.first(), observer);
     discard_unfinished(pool);
     made.map(Some)
+}
+
+/// Tells whether one more checkout would exceed `pool.max_bytes`, and says so. Nobody is refused one that he asked for.
+fn exceeds_budget(pool: &Pool, base: &Oid, observer: &mut dyn Observer) -> Result<bool, PoolError> {
+    let objection = Budget::of(pool, base)?.objection(Source::Nothing)?;
+    objection.iter().for_each(|why| observer.notice(why));
+    Ok(objection.is_some())
 }
 
 pub(super) fn lock_path(pool: &Pool) -> PathBuf {

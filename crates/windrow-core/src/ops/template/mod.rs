@@ -19,10 +19,13 @@ mod throw;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use windrow_model::{Oid, Strategy, WorktreeRecord};
+use windrow_model::{Oid, Strategy, StrategyChoice, WorktreeRecord};
 
-pub(super) use self::make::{abilities, beside, is_wanted, refresh_in_background};
 pub use self::{make::make_template, throw::remove_templates};
+pub(super) use self::{
+    make::{abilities, beside, is_wanted, refresh_in_background},
+    throw::{Removal, remove_one},
+};
 use super::{pool::Pool, warm::spare};
 
 /// A checkout that worktrees are made from.
@@ -72,6 +75,20 @@ pub(super) fn nearest(pool: &Pool, record: &WorktreeRecord) -> Option<Template> 
     let conditions = spare::conditions(pool)?;
     found.sort_by_key(|template| template.commit != record.base);
     found.into_iter().find(|template| template.is_usable(&conditions))
+}
+
+/// Those that the next worktree could be made from, newest first; the others serve nobody.
+pub(super) fn serving(pool: &Pool) -> Vec<Template> {
+    let settings = &pool.settings().pool;
+    let most = usize::try_from(settings.templates).unwrap_or(usize::MAX);
+    let conditions = spare::conditions(pool);
+    let mut found = templates(pool);
+    found.retain(|template| {
+        conditions.as_ref().is_some_and(|conditions| template.is_usable(conditions))
+            && settings.strategy != StrategyChoice::Only(Strategy::Checkout)
+    });
+    found.truncate(most);
+    found
 }
 
 impl Pool {

@@ -2,6 +2,8 @@
 
 use std::{io, path::Path};
 
+use jiff::Timestamp;
+
 use super::{Template, make, note, templates};
 use crate::{
     fs::{self, Writing},
@@ -44,6 +46,41 @@ pub fn remove_templates(pool: &Pool) -> Result<u32, StateError> {
         Some(path) => Err(StateError::Io { path, source: io::ErrorKind::ResourceBusy.into() }),
         None => Ok(u32::try_from(all.len()).unwrap_or(u32::MAX)),
     }
+}
+
+/// What became of a template that was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ops) enum Removal {
+    /// It is in the trash.
+    Gone,
+    /// It was not there any more.
+    Missing,
+    /// It is another one by now.
+    Changed,
+    /// Somebody makes, changes or removes templates.
+    AtWork,
+    /// It could not be moved.
+    Stays,
+}
+
+/// Throws the template at `root` away if it is as it was at `seen`. For a day none is made in the background.
+pub(in crate::ops) fn remove_one(
+    pool: &Pool,
+    root: &Path,
+    seen: Option<Timestamp>,
+) -> Result<Removal, StateError> {
+    let Some(_turn) = FileLock::acquire(&make::lock_path(pool), Wait::No)? else {
+        return Ok(Removal::AtWork);
+    };
+    let there = || templates(pool).into_iter().find(|template| template.root == root);
+    let Some(template) = there() else { return Ok(Removal::Missing) };
+    if Some(template.made_at) != seen {
+        return Ok(Removal::Changed);
+    }
+    discard(pool, &template);
+    make::rest(pool);
+    let left = there().is_some() || note::unfinished_roots(pool).iter().any(|left| left == root);
+    Ok(if left { Removal::Stays } else { Removal::Gone })
 }
 
 fn discard_files(pool: &Pool, id: &str, beside: Option<&Path>) {

@@ -13,7 +13,7 @@ use crate::{
 
 /// What a spare is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(in crate::ops) enum Source {
     /// What was given back, which counts as trash already.
     Trash,
     /// Nothing that is there.
@@ -22,7 +22,7 @@ pub(super) enum Source {
 
 /// The budget of one filling.
 #[derive(Debug)]
-pub(super) struct Budget<'a> {
+pub(in crate::ops) struct Budget<'a> {
     pool: &'a Pool,
     /// `None` when there is none.
     room: Option<Room>,
@@ -30,14 +30,14 @@ pub(super) struct Budget<'a> {
 
 impl<'a> Budget<'a> {
     /// Measures, if a budget is configured, what is held, and what a checkout of this commit takes.
-    pub(super) fn of(pool: &'a Pool, base: &Oid) -> Result<Self, PoolError> {
+    pub(in crate::ops) fn of(pool: &'a Pool, base: &Oid) -> Result<Self, PoolError> {
         let Some(limit) = pool.settings().pool.max_bytes else { return Ok(Self { pool, room: None }) };
         let (held, each) = (held_by(pool)?, size_of(pool, base)?);
         Ok(Self { pool, room: Some(Room { limit, held, each, made: 0 }) })
     }
 
     /// Why no more may be made, for people; `None` when one more may.
-    pub(super) fn objection(&mut self, source: Source) -> Result<Option<String>, PoolError> {
+    pub(in crate::ops) fn objection(&mut self, source: Source) -> Result<Option<String>, PoolError> {
         let Some(room) = &mut self.room else { return Ok(None) };
         if !room.allows(source) && room.made > 0 {
             room.learn(held_by(self.pool)?);
@@ -86,7 +86,7 @@ impl Room {
 
     fn in_words(&self) -> String {
         format!(
-            "no more worktrees are made ready: {} are held, one more takes {}, and pool.max_bytes allows {}; \
+            "nothing more is made ready: {} are held, one more checkout takes {}, and pool.max_bytes allows {}; \
              `windrow prune --to-budget` makes room",
             format_bytes(self.held),
             format_bytes(self.each),

@@ -8,6 +8,7 @@ use windrow_model::{Checkout, WorktreeEvent, WorktreeId, WorktreeName, WorktreeR
 use super::{
     Removal,
     budget::{Budget, Source},
+    lost,
     recycle::{self, Offer},
     remove, spare,
 };
@@ -39,6 +40,26 @@ pub struct WarmRequest {
     pub count: u32,
 }
 
+/// Why the pool is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillOccasion {
+    /// Somebody uses it, or asked.
+    Use,
+    /// The branch moved; what is ready goes as early as it would have gone.
+    Moved,
+}
+
+/// A filling in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackgroundFilling {
+    /// How many there are to be.
+    pub request: WarmRequest,
+    /// Why.
+    pub occasion: FillOccasion,
+    /// Whether a keeper is to be started afterwards.
+    pub keeper: KeeperMode,
+}
+
 /// What a filling did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filled {
@@ -61,6 +82,15 @@ pub struct Filled {
 /// # Errors
 /// There is no commit, only git itself can write the files, or a spare cannot be made; those made before stay.
 pub fn fill(pool: &Pool, request: WarmRequest, observer: &mut dyn Observer) -> Result<Filled, PoolError> {
+    fill_on(pool, request, FillOccasion::Use, observer)
+}
+
+fn fill_on(
+    pool: &Pool,
+    request: WarmRequest,
+    occasion: FillOccasion,
+    observer: &mut dyn Observer,
+) -> Result<Filled, PoolError> {
     let base = tip(pool)?;
     let mut store = pool.store()?;
     recover::before(pool, &mut store, &recover::Spare::Nothing, observer)?;
@@ -68,10 +98,13 @@ pub fn fill(pool: &Pool, request: WarmRequest, observer: &mut dyn Observer) -> R
     let conditions = spare::conditions(pool).ok_or(PoolError::NeedsGit)?;
     fs::private_dir(&pool.warm_dir()).map_err(StateError::from)?;
     template::refresh_in_background(pool, &base.oid, &conditions, observer);
-    let mut filling = Filling { pool, store, base, conditions, observer, filled: Filled::default() };
+    let filled = Filled::default();
+    let mut filling = Filling { pool, store, base, conditions, occasion, observer, filled };
     filling.refresh()?;
     filling.add_up_to(usize::try_from(request.count).unwrap_or(usize::MAX))?;
-    filling.extend()?;
+    if occasion == FillOccasion::Use {
+        filling.extend()?;
+    }
     let Filling { store, mut filled, .. } = filling;
     sweep::leftovers(pool, &store)?;
     keeper::on_demand(pool);
@@ -85,6 +118,7 @@ struct Filling<'a> {
     store: LocalStore,
     base: ResolvedBase,
     conditions: String,
+    occasion: FillOccasion,
     observer: &'a mut dyn Observer,
     filled: Filled,
 }
@@ -172,6 +206,7 @@ impl Filling<'_> {
         let identity = fs::directory_identity(&record.path)
             .map_err(|source| CreateError::Io { path: record.path.clone(), source })?;
         let made = WorktreeRecord { identity, ..record.clone() };
+        lost::mark(self.pool, &made)?;
         let ready = self.store.transaction(|tx| {
             tx.set_made(&made)?;
             tx.advance(made.id, WorktreeEvent::Created, Pool::now(), "held ready")?;
@@ -199,9 +234,13 @@ impl Filling<'_> {
         }
         let followed = match spare::bring_to_base(self.pool, &record, &seen.base, self.observer) {
             Ok(true) => {
+                let until = match self.occasion {
+                    FillOccasion::Use => until(self.pool),
+                    FillOccasion::Moved => seen.keep_until,
+                };
                 let ready = |tx: &mut Tx<'_>| {
                     tx.advance(seen.id, WorktreeEvent::Created, Pool::now(), "up to date")?;
-                    tx.set_keep_until(seen.id, until(self.pool))
+                    tx.set_keep_until(seen.id, until)
                 };
                 self.store.transaction(ready).map_err(StateError::from)?;
                 return Ok(true);
@@ -277,7 +316,7 @@ pub(in crate::ops) fn in_background(pool: &Pool, store: &LocalStore, last: &Work
         Ok((spares_missing()? || template::is_wanted(pool, last)) && !is_at_work(pool)?)
     };
     let started = match missing() {
-        Ok(true) if pool.environment.keeper == KeeperMode::OnDemand => start(pool, wanted),
+        Ok(true) if pool.environment.keeper == KeeperMode::OnDemand => start(pool, wanted, FillOccasion::Use),
         Ok(_) => return false,
         Err(error) => Err(std::io::Error::other(error)),
     };
@@ -291,15 +330,18 @@ pub(in crate::ops) fn in_background(pool: &Pool, store: &LocalStore, last: &Work
 pub fn fill_in_background(
     environment: Environment,
     request: &KeepRequest,
-    warm: WarmRequest,
+    filling: BackgroundFilling,
 ) -> Result<Filled, PoolError> {
     fs::give_way();
     let environment = Environment { keeper: KeeperMode::Never, ..environment };
-    let pool = Pool::open(environment, &Locate::At(request.root.clone()))?;
+    let mut pool = Pool::open(environment, &Locate::At(request.root.clone()))?;
     if pool.repository().common_dir != request.common_dir {
         return Err(PoolError::Moved { root: request.root.clone() });
     }
-    fill(&pool, warm, &mut Unobserved)
+    let filled = fill_on(&pool, filling.request, filling.occasion, &mut Unobserved);
+    pool.environment.keeper = filling.keeper;
+    keeper::on_demand(&pool);
+    filled
 }
 
 /// Keeps fillings from beginning while it is held; waits for the one that is under way.
@@ -315,12 +357,38 @@ pub(in crate::ops) fn hold_off(pool: &Pool) -> Result<Option<FileLock>, StateErr
 pub fn start_filling(pool: &Pool, request: WarmRequest) -> Result<(), PoolError> {
     tip(pool)?;
     spare::conditions(pool).ok_or(PoolError::NeedsGit)?;
-    start(pool, request.count).map_err(|source| PoolError::Helper { source })
+    start(pool, request.count, FillOccasion::Use).map_err(|source| PoolError::Helper { source })
 }
 
-fn start(pool: &Pool, count: u32) -> std::io::Result<()> {
+/// Whether a filling was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ops) enum Started {
+    /// It was.
+    Yes,
+    /// Another one is under way.
+    Busy,
+}
+
+/// Starts, from the keeper, a filling that brings what is ready to where the branch is and makes none.
+pub(in crate::ops) fn start_following(pool: &Pool) -> Result<Started, PoolError> {
+    if is_at_work(pool)? {
+        return Ok(Started::Busy);
+    }
+    start(pool, 0, FillOccasion::Moved).map_err(|source| PoolError::Helper { source })?;
+    Ok(Started::Yes)
+}
+
+fn start(pool: &Pool, count: u32, occasion: FillOccasion) -> std::io::Result<()> {
     let places = [pool.repository().common_dir.as_path(), pool.root()];
-    let mut arguments: Vec<OsString> = vec![WARM_COMMAND.into(), count.to_string().into(), "--".into()];
+    let mut arguments: Vec<OsString> = vec![WARM_COMMAND.into(), count.to_string().into()];
+    if occasion == FillOccasion::Moved {
+        arguments.push("--moved".into());
+    }
+    // The environment of the helper does not say whether one is wanted.
+    if pool.environment.keeper == KeeperMode::OnDemand && pool.settings().pool.keeper {
+        arguments.push("--keeper".into());
+    }
+    arguments.push("--".into());
     arguments.extend(places.map(OsString::from));
     process::spawn_detached(&pool.environment.helper, &arguments, &keeper::environment(pool))
 }

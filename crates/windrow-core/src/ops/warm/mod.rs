@@ -8,6 +8,7 @@
 
 mod budget;
 mod fill;
+mod lost;
 mod recycle;
 pub(super) mod spare;
 
@@ -15,7 +16,10 @@ use std::path::PathBuf;
 
 use windrow_model::{Holder, WorktreeEvent, WorktreeRecord, WorktreeState};
 
-pub use self::fill::{Filled, WARM_COMMAND, WarmRequest, fill, fill_in_background, start_filling};
+pub use self::fill::{
+    BackgroundFilling, FillOccasion, Filled, WARM_COMMAND, WarmRequest, fill, fill_in_background,
+    start_filling,
+};
 use super::{
     create::{self, Beginning, Wanted},
     error::{PoolError, StateError},
@@ -30,7 +34,9 @@ use super::{
 use crate::store::LocalStore;
 
 pub(super) use self::{
-    fill::{hold_off, in_background, tip},
+    budget::{Budget, Source},
+    fill::{Started, hold_off, in_background, start_following, tip},
+    lost::{clear as clear_lost, has_marks},
     recycle::give_back,
 };
 

@@ -13,6 +13,7 @@ use std::{
 
 use windrow_model::{IndexEntry, Oid, StrategyChoice, WorktreeId, WorktreeRecord, WorktreeState};
 
+use super::lost;
 use crate::{
     fs::{self, Protection},
     git::{self, Objects, TreeListing},
@@ -227,12 +228,18 @@ pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) {
     {
         tracing::warn!(%error, path = %directory.display(), "cannot throw a spare worktree away");
     }
+    forget(pool, &record.id);
+}
+
+/// Removes what is kept of a spare beside its files. Repeating it does no harm.
+pub(super) fn forget(pool: &Pool, id: &WorktreeId) {
     let files = [
-        index(pool, &record.id),
+        index(pool, id),
         // What writing it stopped at.
-        index(pool, &record.id).with_extension("index.lock"),
-        conditions_file(pool, &record.id),
-        pristine(pool, &record.id),
+        index(pool, id).with_extension("index.lock"),
+        conditions_file(pool, id),
+        pristine(pool, id),
+        lost::mark_file(pool, id),
     ];
     for file in files {
         match std::fs::remove_file(&file) {

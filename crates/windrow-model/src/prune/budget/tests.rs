@@ -1,8 +1,8 @@
 //! What goes for a budget, in which order, and what never does.
 
 use crate::{
-    BudgetPlan, BudgetSeen, PrunableRescue, PrunableSpare, PrunableTrash, PrunableWorktree, PruneItem,
-    PrunePlan, PrunePolicy, PruneSnapshot, PruneVerdict, StayReason, plan_prune,
+    BudgetPlan, BudgetSeen, PrunableRescue, PrunableSpare, PrunableTemplate, PrunableTrash, PrunableWorktree,
+    PruneItem, PrunePlan, PrunePolicy, PruneSnapshot, PruneStep, PruneVerdict, StayReason, plan_prune,
     prune::tests::{NOW, at, id, letters, rescue, worktree},
 };
 
@@ -38,6 +38,7 @@ fn example() -> PruneSnapshot {
         budget: Some(BudgetSeen {
             trash: vec![trash(1)],
             spares: vec![spare(8, 10), spare(7, 10)],
+            templates: Vec::new(),
             fixed: 5,
             untold: 0,
         }),
@@ -116,6 +117,41 @@ fn a_spare_that_cannot_be_handed_out_goes_before_older_ones_that_can() {
     let steps = plan(found, 2_224).steps;
     let PruneItem::Spare { name, .. } = &steps[1].item else { panic!("{steps:?}") };
     assert_eq!((name.as_str(), steps[1].goes().is_some(), steps[2].goes()), ("idle-8", true, None));
+}
+
+#[test]
+fn templates_that_serve_nobody_go_before_what_is_ready_and_the_others_before_anybodys_work() {
+    let template = |number: u8, serves| PrunableTemplate {
+        commit: format!("{number:040x}").parse().unwrap(),
+        path: format!("/pool/.template-{number}").into(),
+        unique: Some(50),
+        since: at(i64::from(number)),
+        serves,
+    };
+    let mut found = example();
+    let templates = vec![template(4, true), template(3, false), template(2, true), template(1, false)];
+    found.budget.as_mut().unwrap().templates = templates;
+    // Trash, two that serve nobody, two that are ready, two that serve, two kept, two rescues.
+    for (limit, goes) in [
+        (2_426, "..........."),
+        (2_425, "b.........."),
+        (2_424, "bb........."),
+        (2_374, "bbb........"),
+        (2_324, "bbbb......."),
+        (2_314, "bbbbb......"),
+        (2_304, "bbbbbb....."),
+        (2_254, "bbbbbbb...."),
+        (2_204, "bbbbbbbb..."),
+    ] {
+        assert_eq!(letters(found.clone(), &to(limit)), goes, "{limit}");
+    }
+    let steps = plan(found, 0).steps;
+    let path = |step: &PruneStep| match &step.item {
+        PruneItem::Template { path, .. } => path.to_str().unwrap().to_owned(),
+        _ => String::new(),
+    };
+    let paths: Vec<_> = steps.iter().map(path).filter(|path| !path.is_empty()).collect();
+    assert_eq!(paths, ["/pool/.template-1", "/pool/.template-3", "/pool/.template-2", "/pool/.template-4"]);
 }
 
 #[test]

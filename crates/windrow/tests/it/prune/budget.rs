@@ -233,6 +233,89 @@ fn a_ready_worktree_that_somebody_works_on_stays() {
     drop(working);
 }
 
+/// The templates that there are, newest first.
+fn templates(repo: &TestRepo) -> Vec<PathBuf> {
+    let status = windrow(repo, &["pool", "status", "--json"]).json();
+    let templates = status["templates"].as_array().unwrap().iter();
+    templates.map(|template| PathBuf::from(text(&template["path"]))).collect()
+}
+
+#[test]
+fn templates_that_serve_nobody_go_before_what_is_ready_and_all_before_anybodys_work() {
+    let repo = large();
+    let configured = repo.git_dir().join("windrow/config.toml");
+    keep(&repo, "fern");
+    fs::write(&configured, "[pool]\ntemplates = 2\n").unwrap();
+    windrow(&repo, &["pool", "template"]);
+    let [old] = templates(&repo).try_into().unwrap();
+    put(&repo.path().join("new"), "new");
+    repo.commit("another");
+    windrow(&repo, &["pool", "template"]);
+    let new = templates(&repo)[0].clone();
+    windrow(&repo, &["pool", "warm", "1", "--wait"]);
+    // Of two that may be there both serve, and what is ready goes before them.
+    let kinds = |document: &Value| -> Vec<String> {
+        let kind = |line: String| line.split(' ').next().unwrap_or_default().to_owned();
+        going(document).into_iter().map(kind).collect()
+    };
+    assert_eq!(kinds(&plan(&repo, &["--to-budget", "0"])), ["ready", "template", "template", "worktree"]);
+    fs::write(&configured, "[pool]\ntemplates = 1\n").unwrap();
+    let planned = plan(&repo, &["--to-budget", &(held(&repo) - 1).to_string()]);
+    assert_eq!(kinds(&planned), ["template"]);
+    let done = prune_to(&repo, 0, held(&repo) - 1);
+    let item = &done["items"][0];
+    assert_eq!((Path::new(&text(&item["path"])), &item["fate"]["kind"]), (old.as_path(), &"done".into()));
+    assert!(!old.exists() && new.exists());
+    assert_eq!(templates(&repo), std::slice::from_ref(&new));
+    let done = prune_to(&repo, 0, 0);
+    assert_eq!(kinds(&done), ["ready", "template", "worktree"], "{done:#}");
+    assert!(!new.exists() && templates(&repo).is_empty());
+    assert_eq!(held(&repo), 0);
+}
+
+#[test]
+fn a_template_that_changed_since_the_plan_stays() {
+    let repo = large();
+    windrow(&repo, &["pool", "template"]);
+    let pool = pool(&repo);
+    let policy = PrunePolicy { to_budget: Some(0), ..PrunePolicy::default() };
+    let plan = ops::plan_prune(&pool, policy.clone()).unwrap();
+    let lock = repo.git_dir().join("windrow/locks/template");
+    let making = FileLock::acquire(&lock, Wait::No).unwrap().unwrap();
+    let done = ops::execute_prune(&pool, plan.clone(), &mut Unobserved).unwrap();
+    assert_eq!(done.fates, [PruneFate::Skipped("somebody is at work on templates".to_owned())]);
+    drop(making);
+    put(&repo.path().join("new"), "new");
+    repo.commit("another");
+    windrow(&repo, &["pool", "template"]);
+    let done = ops::execute_prune(&pool, plan, &mut Unobserved).unwrap();
+    assert_eq!(done.fates, [PruneFate::Skipped("it changed meanwhile".to_owned())]);
+    assert_eq!(templates(&repo).len(), 1);
+    let plan = ops::plan_prune(&pool, policy).unwrap();
+    let again = ops::execute_prune(&pool, plan.clone(), &mut Unobserved).unwrap();
+    assert_eq!((again.fates, again.held), (vec![PruneFate::Done { rescue: None }], Some(0)));
+    let again = ops::execute_prune(&pool, plan, &mut Unobserved).unwrap();
+    assert_eq!(again.fates, [PruneFate::Gone]);
+}
+
+#[test]
+fn no_template_is_made_in_the_background_beyond_the_budget() {
+    let repo = large();
+    let fill = |budget: &str| {
+        let options = ["--config", "pool.strategy=copy", "--config", budget];
+        windrow(&repo, &[&["pool", "warm", "0", "--wait"][..], &options].concat()).stderr_text()
+    };
+    let told = fill("pool.max_bytes=100KiB");
+    assert!(told.contains("nothing more is made ready: 0 B are held"), "{told}");
+    assert_eq!(templates(&repo), Vec::<PathBuf>::new());
+    // One that is asked for is made.
+    windrow(&repo, &["pool", "template", "--config", "pool.max_bytes=100KiB"]);
+    windrow(&repo, &["pool", "template", "--remove"]);
+    fs::remove_file(repo.git_dir().join("windrow/templates/none")).unwrap();
+    fill("pool.max_bytes=10MiB");
+    assert_eq!(templates(&repo).len(), 1);
+}
+
 /// What a worktree shares with the main checkout does not count, and letting it go would free nothing.
 fn what_is_shared_does_not_count_on(kind: FileSystem, mebibytes: u64) {
     let Some(root) = root_only("a file system whose files share blocks") else { return };
