@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Arena;
-use crate::{RepoFingerprint, poll_until, processes_under};
+use crate::poll::poll_quietly;
+use crate::{RepoFingerprint, processes_under};
 
-/// How long it may take until all that the dead left is cleared away, with no command run.
+/// How long it may take until all that the dead left is cleared away, with no command run; longer only while trash is still being
+/// deleted, which gives way to everything else on a busy machine.
 const CLEARING: Duration = Duration::from_secs(180);
 
 impl Arena {
@@ -21,7 +23,7 @@ impl Arena {
     ///
     /// # Panics
     ///
-    /// Panics when that does not happen within three minutes.
+    /// Panics when nothing is cleared away for three minutes before that.
     #[track_caller]
     pub fn settle(&self) {
         self.rest();
@@ -35,10 +37,21 @@ impl Arena {
 
     #[track_caller]
     fn rest(&self) {
-        poll_until(CLEARING, "the keeper clears away and leaves", || {
-            processes_under(self.repo.root()).is_empty() && self.listed().is_empty()
-        });
+        let is_over = || processes_under(self.repo.root()).is_empty() && self.listed().is_empty();
+        let mut left = usize::MAX;
+        while poll_quietly(CLEARING, || is_over().then_some(())).is_none() {
+            let now = self.trash();
+            assert!(now < left, "not within {CLEARING:?}: the keeper clears away and leaves");
+            left = now;
+        }
         self.repo.wait_for_sweepers();
+    }
+
+    /// How many worktrees wait to be deleted.
+    fn trash(&self) -> usize {
+        let mut pool = self.repo.path().as_os_str().to_owned();
+        pool.push(".windrow/.trash");
+        std::fs::read_dir(pool).map_or(0, Iterator::count)
     }
 
     fn listed(&self) -> Vec<Value> {
