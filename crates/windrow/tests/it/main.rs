@@ -8,6 +8,7 @@ mod carry_secrets;
 mod concurrency;
 #[cfg(target_os = "linux")]
 mod contention;
+mod counted;
 mod deinit;
 mod doctor;
 mod documents;
@@ -60,6 +61,7 @@ mod sessions;
 mod setup;
 mod shell;
 mod space;
+mod standing_aside;
 mod supervision;
 mod tasks;
 mod template;
