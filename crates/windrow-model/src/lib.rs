@@ -75,4 +75,4 @@ pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};
 pub use strategy::{
     Abilities, Chosen, FEW_FILES, Strategy, StrategyChoice, TemplateOccasion, choose_strategy, template_for,
 };
-pub use tree::{EntryMode, FileStat, IndexEntry, IndexFlags, Stamp, TreeEntry};
+pub use tree::{EntryMode, FileStat, IndexEntry, IndexFlags, RecordedStat, StagedFile, Stamp, TreeEntry};

@@ -1,6 +1,6 @@
 //! What a tree and an index hold, free of any library's types.
 
-use bstr::BString;
+use bstr::{BStr, BString};
 
 use crate::Oid;
 
@@ -78,6 +78,13 @@ impl FileStat {
     pub fn same_file(&self, found: &Self) -> bool {
         cut(self) == cut(found)
     }
+
+    /// Tells whether what an index written at `written` recorded may be believed: stat data as young as the index itself may hide
+    /// an edit made in the same tick.
+    #[must_use]
+    pub fn is_settled(&self, written: Stamp) -> bool {
+        self.mtime < written && self.mtime != Stamp::default()
+    }
 }
 
 fn cut(stat: &FileStat) -> [u32; 8] {
@@ -125,6 +132,70 @@ pub struct IndexEntry {
     pub flags: IndexFlags,
 }
 
+impl IndexEntry {
+    /// Tells whether stat data alone proves that a file of the same kind, which has `found` now, is as it was staged in an index
+    /// written at `written`; a path in conflict is staged more than once.
+    #[must_use]
+    pub fn is_proven_by(&self, found: &FileStat, written: Stamp) -> bool {
+        self.flags.stage == 0 && self.stat.is_settled(written) && self.stat.same_file(found)
+    }
+}
+
+/// Stat data as an index stores it: every number cut to 32 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedStat {
+    /// Last change of content, in seconds and nanoseconds.
+    pub mtime: (u32, u32),
+    /// Last change of the inode, in seconds and nanoseconds.
+    pub ctime: (u32, u32),
+    /// Inode number.
+    pub ino: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Length in bytes.
+    pub size: u32,
+}
+
+impl RecordedStat {
+    /// Like [`FileStat::same_file`].
+    #[must_use]
+    pub fn same_file(&self, found: &FileStat) -> bool {
+        let Self { mtime, ctime, ino, uid, gid, size } = *self;
+        [mtime.0, mtime.1, ctime.0, ctime.1, ino, uid, gid, size] == cut(found)
+    }
+
+    /// Like [`FileStat::is_settled`].
+    #[must_use]
+    pub fn is_settled(&self, written: Stamp) -> bool {
+        let mtime = Stamp { seconds: self.mtime.0.into(), nanos: self.mtime.1 };
+        FileStat { mtime, ..FileStat::default() }.is_settled(written)
+    }
+}
+
+/// A file or link that an index names once, read where the index lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StagedFile<'a> {
+    /// Slash-separated path relative to the root, raw bytes.
+    pub path: &'a BStr,
+    /// What it is.
+    pub mode: EntryMode,
+    /// The name of the staged blob, raw bytes.
+    pub oid: &'a [u8],
+    /// The stat data recorded when the entry was last known to be equal to the file.
+    pub stat: RecordedStat,
+}
+
+impl StagedFile<'_> {
+    /// Tells whether stat data alone proves that a file of the same kind, which has `found` now, is as it was staged in an index
+    /// written at `written`.
+    #[must_use]
+    pub fn is_proven_by(&self, found: &FileStat, written: Stamp) -> bool {
+        self.stat.is_settled(written) && self.stat.same_file(found)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +206,25 @@ mod tests {
         let found = FileStat { ino: 5, dev: 2, ..recorded };
         assert!(recorded.same_file(&found));
         assert!(!recorded.same_file(&FileStat { size: 8, ..recorded }));
+    }
+
+    #[test]
+    fn stat_data_proves_a_file_only_if_it_is_older_than_the_index() {
+        let (mtime, written) = (Stamp { seconds: 9, nanos: 7 }, Stamp { seconds: 10, nanos: 0 });
+        let found = FileStat { mtime, ino: 1 << 40 | 5, size: 3, ..FileStat::default() };
+        let stat = RecordedStat { mtime: (9, 7), ctime: (0, 0), ino: 5, uid: 0, gid: 0, size: 3 };
+        let file = StagedFile { path: "a".into(), mode: EntryMode::File, oid: &[1; 20], stat };
+        assert!(file.is_proven_by(&found, written));
+        assert!(!file.is_proven_by(&found, mtime));
+        for other in [
+            FileStat { ctime: mtime, ..found },
+            FileStat { mtime: Stamp { nanos: 8, ..mtime }, ..found },
+            FileStat { uid: 1, ..found },
+            FileStat { gid: 1, ..found },
+            FileStat { size: 4, ..found },
+            FileStat { ino: 6, ..found },
+        ] {
+            assert!(!file.is_proven_by(&other, written), "{other:?}");
+        }
     }
 }

@@ -131,6 +131,11 @@ pub(super) fn names(dir: impl AsFd) -> io::Result<Vec<(Vec<u8>, rustix::fs::File
     Ok(found)
 }
 
+/// Like [`names`], of a directory that was just opened and whose names are read only this once: that saves opening it again.
+pub(super) fn names_once(dir: &OwnedFd) -> io::Result<Vec<(Vec<u8>, rustix::fs::FileType)>> {
+    platform::names_once(dir)
+}
+
 /// The target of a symbolic link.
 pub(super) fn read_link(dir: impl AsFd, name: &[u8]) -> io::Result<Vec<u8>> {
     Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
@@ -249,7 +254,10 @@ mod platform {
     };
 
     use rustix::{
-        fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags, StatxTimestamp},
+        fs::{
+            AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxAttributes, StatxFlags,
+            StatxTimestamp,
+        },
         io::Errno,
     };
     use windrow_model::{FileStat, Stamp};
@@ -305,6 +313,23 @@ mod platform {
     fn stamp(time: StatxTimestamp) -> Stamp {
         Stamp { seconds: time.tv_sec, nanos: time.tv_nsec }
     }
+
+    /// Room for what one call gives; the longest name has 255 bytes.
+    const NAMES: usize = 1 << 15;
+
+    pub(super) fn names_once(dir: &OwnedFd) -> io::Result<Vec<(Vec<u8>, FileType)>> {
+        let mut found = Vec::new();
+        let mut room = Vec::with_capacity(NAMES);
+        let mut entries = RawDir::new(dir, room.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                found.push((name.to_owned(), entry.file_type()));
+            }
+        }
+        Ok(found)
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -336,6 +361,10 @@ mod platform {
             return Err(rustix::io::Errno::XDEV.into());
         }
         Ok(fd)
+    }
+
+    pub(super) fn names_once(dir: &OwnedFd) -> io::Result<Vec<(Vec<u8>, rustix::fs::FileType)>> {
+        super::names(dir)
     }
 
     /// Links cannot be followed and confined at once here, so a path is judged by its text alone before this is asked.

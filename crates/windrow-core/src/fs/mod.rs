@@ -51,8 +51,8 @@ pub use priority::give_way;
 pub use pristine::first_difference;
 pub use reflink::reflink;
 pub use scan::{
-    DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Size, TrackedDirectories, Witness, scan,
-    size_of, witness,
+    DroppedDirectory, Found, FoundKind, KnownFiles, Scan, ScanError, ScanRules, Size, Tracked,
+    TrackedDirectories, Witness, scan, size_of, witness,
 };
 pub use scrub::{ScrubRequest, Scrubbed, scrub};
 pub use seed::{

@@ -10,8 +10,8 @@ mod witness;
 
 use std::{collections::HashSet, io, num::NonZeroUsize, os::fd::AsFd, path::Path};
 
-use bstr::{BStr, BString};
-use windrow_model::{Disposable, FileStat};
+use bstr::{BStr, BString, ByteSlice};
+use windrow_model::{Disposable, EntryMode, FileStat, StagedFile, Stamp};
 
 use self::walk::Walk;
 pub use self::witness::{Witness, witness};
@@ -35,6 +35,20 @@ pub enum FoundKind {
     Mount,
     /// A fifo, socket or device.
     Other,
+}
+
+impl FoundKind {
+    /// Tells whether a tracked path of this mode looks like that on disk.
+    #[must_use]
+    pub fn is(self, mode: EntryMode) -> bool {
+        match (self, mode) {
+            (Self::File { executable }, EntryMode::File) => !executable,
+            (Self::File { executable }, EntryMode::Executable) => executable,
+            (Self::Symlink, EntryMode::Symlink)
+            | (Self::Directory | Self::Repository, EntryMode::Gitlink) => true,
+            _ => false,
+        }
+    }
 }
 
 /// One thing that lies in a worktree.
@@ -68,6 +82,8 @@ pub struct Scan {
     pub dropped: Vec<DroppedDirectory>,
     /// Directories that were entered and have a mode that no checkout gives, sorted bytewise by path.
     pub odd: Vec<Found>,
+    /// How many files are as an index says, and therefore not among what was found.
+    pub as_known: usize,
 }
 
 /// The directories that hold tracked files, at any depth.
@@ -95,11 +111,51 @@ impl TrackedDirectories {
     }
 }
 
+/// What an index says of the files that lie there.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownFiles<'a> {
+    /// Its entries, in index order.
+    pub files: &'a [StagedFile<'a>],
+    /// When it was written.
+    pub written: Stamp,
+}
+
+impl<'a> KnownFiles<'a> {
+    /// Those below a directory.
+    fn below(self, directory: &BStr) -> &'a [StagedFile<'a>] {
+        if directory.is_empty() {
+            return self.files;
+        }
+        let prefix = at::join(directory, b"");
+        let first = self.files.partition_point(|file| file.path.as_bytes() < prefix.as_slice());
+        let rest = &self.files[first..];
+        &rest[..rest.partition_point(|file| file.path.starts_with(&prefix))]
+    }
+}
+
+/// Where files lie that somebody tracks.
+#[derive(Clone, Copy, Debug)]
+pub enum Tracked<'a> {
+    /// In these directories; every file is told of.
+    In(&'a TrackedDirectories),
+    /// Where an index says; files that its stat data proves to be as it says are only counted.
+    Known(KnownFiles<'a>),
+}
+
+impl Tracked<'_> {
+    fn holds(&self, directory: &BStr) -> bool {
+        match self {
+            Self::In(directories) => directories.contains(directory),
+            Self::Known(known) => !known.below(directory).is_empty(),
+        }
+    }
+}
+
 /// How a worktree is walked.
 #[derive(Clone, Copy, Debug)]
 pub struct ScanRules<'a> {
-    /// A directory among these is entered even if its name says that it can be made again.
-    pub tracked: &'a TrackedDirectories,
+    /// A directory with tracked files is entered even if its name says that it can be made again.
+    pub tracked: Tracked<'a>,
     /// The user's own patterns of what may be dropped; here they decide about whole directories.
     pub disposable: &'a Patterns,
     /// How many threads walk.

@@ -36,6 +36,7 @@ mod registry;
 mod repository;
 mod rev;
 mod snapshot;
+mod staged;
 mod submodules;
 mod tree;
 mod untracked;
@@ -85,6 +86,7 @@ pub use rev::{
     merge_base,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotFiles, SnapshotRequest, snapshot};
+pub use staged::{read_raw, staged_files, tree_of_files};
 pub use submodules::{SubmoduleRisk, SubmodulesError, UnsafeSubmodule, unsafe_submodules};
 pub use tree::{ObjectError, ObjectReader, Objects, TreeCache, TreeListing, blob_hash, hash_file, hash_path};
 pub use untracked::{UntrackedPath, is_ignored, untracked};

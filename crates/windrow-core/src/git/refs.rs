@@ -115,9 +115,12 @@ pub fn update_refs(
 /// # Errors
 /// Git refuses, or is older than 2.42; the ref is as it was then.
 pub fn pack_ref(git: &Git, repo: &Repository, name: &str) -> Result<(), GitError> {
+    let has_file = || repo.common_dir.join(name).symlink_metadata().is_ok();
     match repo.ref_format {
-        RefFormat::Files => run_noted(repo, &[name], repo.call(git, "pack-refs").args(["--include", name])),
-        RefFormat::Reftable => Ok(()),
+        RefFormat::Files if has_file() => {
+            run_noted(repo, &[name], repo.call(git, "pack-refs").args(["--include", name]))
+        }
+        RefFormat::Files | RefFormat::Reftable => Ok(()),
     }
 }
 

@@ -105,6 +105,14 @@ impl Objects {
         self.open_reader()?.listing(commit_or_tree)
     }
 
+    /// The tree of a commit; a tree is its own.
+    ///
+    /// # Errors
+    /// An object is missing, damaged, or neither commit nor tree.
+    pub fn tree_of(&self, commit_or_tree: &Oid) -> Result<Oid, ObjectError> {
+        self.open_reader()?.tree_of(commit_or_tree)
+    }
+
     /// The entries of [`Objects::listing`].
     ///
     /// # Errors

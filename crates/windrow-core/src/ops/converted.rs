@@ -5,7 +5,7 @@
 //! compared stays changed, and so is saved.
 
 use bstr::BString;
-use windrow_model::{EntryMode, IndexEntry, TreeEntry, WorktreeRecord};
+use windrow_model::{EntryMode, IndexEntry, Oid, StagedFile, TreeEntry, WorktreeRecord};
 
 use super::pool::Pool;
 use crate::{
@@ -29,10 +29,24 @@ pub(super) fn set_unchanged_apart(
 /// Whether any file may look different on disk than in its blob. What cannot be found out may.
 pub(super) fn converts(pool: &Pool, index: &[IndexEntry]) -> bool {
     let plain = |entry: &IndexEntry| TreeEntry { path: entry.path.clone(), mode: entry.mode, oid: entry.oid };
-    let attributes = index.iter().filter(|entry| entry.path.ends_with(b".gitattributes")).map(plain);
+    let attributes = index.iter().filter(|entry| entry.path.ends_with(ATTRIBUTES)).map(plain);
+    converts_by(pool, &attributes.collect::<Vec<_>>())
+}
+
+/// The same of files that were read where the index lies.
+pub(super) fn converts_any(pool: &Pool, files: &[StagedFile<'_>]) -> bool {
+    let attributes = files.iter().filter(|file| file.path.ends_with(ATTRIBUTES));
+    let plain = |file: &StagedFile<'_>| {
+        Oid::from_bytes(file.oid).map(|oid| TreeEntry { path: file.path.to_owned(), mode: file.mode, oid })
+    };
+    attributes.map(plain).collect::<Result<Vec<_>, _>>().map_or(true, |known| converts_by(pool, &known))
+}
+
+const ATTRIBUTES: &[u8] = b".gitattributes";
+
+fn converts_by(pool: &Pool, attributes: &[TreeEntry]) -> bool {
     let objects = Objects::open(pool.repository());
-    let why = git::needs_git(&pool.git, pool.repository(), &objects, &attributes.collect::<Vec<_>>());
-    !matches!(why, Ok(None))
+    !matches!(git::needs_git(&pool.git, pool.repository(), &objects, attributes), Ok(None))
 }
 
 fn is_as_checked_out(pool: &Pool, record: &WorktreeRecord, index: &[IndexEntry], found: &Found) -> bool {

@@ -18,7 +18,7 @@ use windrow_model::{
 use super::{
     error::{ReleaseError, StateError, chain},
     identity::{self, Identity},
-    last_look,
+    last_look, leaving,
     outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
     pool::Pool,
     ref_locks,
@@ -43,46 +43,77 @@ pub(super) fn finish(
     if let Some(lease) = &lease {
         ref_locks::settle_after(pool, &worktree, lease);
     }
-    let (rescued, present) = match identity::prove_removable(pool, &worktree) {
-        Identity::Proven => match save(pool, store, &worktree, lease.as_ref(), work, SnapshotFiles::There) {
-            Ok(rescued) => (Some(rescued), Presence::Whole),
-            Err(reason) => return quarantine(store, worktree, lease, reason),
-        },
+    if let Err(reason) = leaving::bring_back(&worktree) {
+        return quarantine(store, worktree, lease, reason);
+    }
+    let stopped = match carry_through(pool, store, &worktree, lease.as_ref(), work) {
+        Ok(released) => return Ok(released),
+        Err(stopped) => stopped,
+    };
+    // Whatever stopped it, a worktree that stays is where it was.
+    match (stopped, leaving::bring_back(&worktree)) {
+        (Stopped::Refused(reason), Ok(())) => quarantine(store, worktree, lease, reason),
+        (Stopped::Refused(reason), Err(also)) => {
+            quarantine(store, worktree, lease, format!("{reason}, and {also}"))
+        }
+        (Stopped::Failed(error), _) => Err(*error),
+    }
+}
+
+/// Why a release is not carried through.
+enum Stopped {
+    /// Something cannot be proven or saved; the reason, for people.
+    Refused(String),
+    Failed(Box<ReleaseError>),
+}
+
+impl<E: Into<ReleaseError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(Box::new(error.into()))
+    }
+}
+
+fn carry_through(
+    pool: &Pool,
+    store: &mut LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    work: WorkPolicy,
+) -> Result<Released, Stopped> {
+    let (rescued, present) = match identity::prove_removable(pool, worktree) {
+        Identity::Proven => {
+            (Some(save(pool, store, worktree, lease, work, SnapshotFiles::There)?), Presence::Whole)
+        }
         Identity::Gone => (None, Presence::Nothing),
         // What was on its way out was saved before.
         Identity::FilesGone if worktree.state == WorktreeState::Removing => (None, Presence::Registration),
         Identity::FilesGone => {
-            match save(pool, store, &worktree, lease.as_ref(), work, SnapshotFiles::Gone) {
-                Ok(rescued) => (Some(rescued), Presence::Registration),
-                Err(reason) => return quarantine(store, worktree, lease, reason),
-            }
+            (Some(save(pool, store, worktree, lease, work, SnapshotFiles::Gone)?), Presence::Registration)
         }
         Identity::Unregistered if worktree.state == WorktreeState::Removing => (None, Presence::Files),
         Identity::Unregistered => {
             let reason = "git's registration of it is gone, so its commits and index cannot be checked";
-            return quarantine(store, worktree, lease, reason.to_owned());
+            return Err(Stopped::Refused(reason.to_owned()));
         }
-        Identity::Doubtful(reason) => return quarantine(store, worktree, lease, reason),
+        Identity::Doubtful(reason) => return Err(Stopped::Refused(reason)),
     };
-    let tip = branch_tip(pool, &worktree, rescued.as_ref())?;
+    let tip = branch_tip(pool, worktree, rescued.as_ref())?;
     let head = rescued.as_ref().and_then(|rescued| rescued.survey.head);
     let summary =
-        head.or(tip).map_or_else(|| Ok(WorkSummary::default()), |tip| summarise(pool, &worktree, &tip))?;
+        head.or(tip).map_or_else(|| Ok(WorkSummary::default()), |tip| summarise(pool, worktree, &tip))?;
     // What is in progress goes back to its branch at the end, even to an empty one.
     let under_way = rescued.as_ref().is_some_and(|saved| !saved.survey.operations.operations.is_empty());
     let disposable = tip.filter(|_| !(under_way && work == WorkPolicy::Rescue));
-    if let Err(reason) = hide(pool, &worktree, disposable, present) {
-        return quarantine(store, worktree, lease, reason);
-    }
-    prove_rescue(store, &worktree, rescued.as_ref())?;
+    hide(pool, worktree, disposable, present).map_err(Stopped::Refused)?;
+    prove_rescue(store, worktree, rescued.as_ref())?;
     if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.record.as_ref()) {
         rescue::remove_superseded(pool, record);
     }
-    let (branch, aside) = match remove(pool, &worktree, disposable, present, rescued.as_ref()) {
+    let (branch, aside) = match remove(pool, worktree, disposable, present, rescued.as_ref()) {
         Ok(removed) => removed,
         Err(Removal::Refused(reason)) => {
-            show_again(&worktree);
-            return quarantine(store, worktree, lease, reason);
+            show_again(worktree);
+            return Err(Stopped::Refused(reason));
         }
         Err(Removal::State(error)) => return Err(error.into()),
     };
@@ -93,9 +124,9 @@ pub(super) fn finish(
     let vanished = matches!(present, Presence::Registration | Presence::Nothing)
         && worktree.state != WorktreeState::Removing;
     let fate = if vanished { WorktreeFate::Vanished } else { WorktreeFate::Removed };
-    record_gone(pool, store, &worktree, lease.as_ref(), &branch)?;
-    warm::give_back(pool, store, &worktree, aside.as_deref());
-    Ok(outcome(worktree, fate, rescued, summary, branch))
+    record_gone(pool, store, worktree, lease, &branch)?;
+    warm::give_back(pool, store, worktree, aside.as_deref());
+    Ok(outcome(worktree.clone(), fate, rescued, summary, branch))
 }
 
 /// What of a worktree is still to be removed.
@@ -115,6 +146,17 @@ fn save(
     lease: Option<&LeaseRecord>,
     work: WorkPolicy,
     files: SnapshotFiles,
+) -> Result<Rescued, Stopped> {
+    save_all(pool, store, worktree, lease, work, files).map_err(Stopped::Refused)
+}
+
+fn save_all(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    work: WorkPolicy,
+    files: SnapshotFiles,
 ) -> Result<Rescued, String> {
     let lease_id = match lease {
         Some(lease) => lease.id,
@@ -123,10 +165,20 @@ fn save(
             last.map(|lease| lease.id).ok_or("no lease of it is on record")?
         }
     };
-    let rescued = match work {
-        WorkPolicy::Discard if files == SnapshotFiles::There => rescue::discard(pool, store, worktree),
+    let clean = match (work, files) {
+        (WorkPolicy::Rescue, SnapshotFiles::There) => {
+            let meanwhile = |branch: Option<&BranchName>, tip| pack_early(pool, worktree, branch, tip);
+            leaving::look_aside(pool, store, worktree, &meanwhile)?
+        }
+        _ => None,
+    };
+    let rescued = match (clean, work) {
+        (Some(survey), _) => Ok(Rescued { survey, record: None }),
+        (None, WorkPolicy::Discard) if files == SnapshotFiles::There => {
+            rescue::discard(pool, store, worktree)
+        }
         // Nobody has seen what is left when the files are gone, so nobody can mean it.
-        WorkPolicy::Rescue | WorkPolicy::Discard => rescue::rescue(pool, store, worktree, &lease_id, files),
+        (None, _) => rescue::rescue(pool, store, worktree, &lease_id, files),
     };
     let rescued = rescued.map_err(|error| chain(&error))?;
     let worked = rescued.record.is_some() || rescued.survey.head != Some(worktree.base);
@@ -178,16 +230,11 @@ impl From<StateError> for Removal {
 /// when it goes: saving the proof of the rescue takes longer than a git needs for what it has read.
 fn hide(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>, present: Presence) -> Result<(), String> {
     let registered = matches!(present, Presence::Whole | Presence::Registration);
-    let doomed = doomed_branch(pool, worktree, tip);
-    if !registered && doomed.is_none() {
+    if !registered && doomed_branch(pool, worktree, tip).is_none() {
         return Ok(());
     }
     let _lock = pool.lock_repository().map_err(|error| chain(&error))?;
-    if let Some((name, _)) = doomed
-        && let Err(error) = git::pack_ref(&pool.git, pool.repository(), &name.full())
-    {
-        tracing::debug!(%error, branch = %name, "a git that lists refs may see the branch go");
-    }
+    pack_doomed(pool, worktree, tip);
     if !registered {
         return Ok(());
     }
@@ -195,6 +242,23 @@ fn hide(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>, present: Prese
     git::lock_admin(&worktree.admin, &identity::lock_reason(worktree))
         .and_then(|_| git::hide_admin(&worktree.admin))
         .map_err(|error| format!("`{}`: {error}", worktree.admin.display()))
+}
+
+/// Packs a branch that will be deleted; the caller holds the repository lock.
+fn pack_doomed(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>) {
+    if let Some((name, _)) = doomed_branch(pool, worktree, tip)
+        && let Err(error) = git::pack_ref(&pool.git, pool.repository(), &name.full())
+    {
+        tracing::debug!(%error, branch = %name, "a git that lists refs may see the branch go");
+    }
+}
+
+/// Does so while the files are looked at, because that takes as long as git needs; if they do not leave, no harm is done.
+fn pack_early(pool: &Pool, worktree: &WorktreeRecord, branch: Option<&BranchName>, tip: Oid) {
+    let is_own = matches!(&worktree.checkout, Checkout::Branch { name, .. } if Some(name) == branch);
+    if is_own && let Ok(_lock) = pool.lock_repository() {
+        pack_doomed(pool, worktree, Some(tip));
+    }
 }
 
 fn show_again(worktree: &WorktreeRecord) {
@@ -243,10 +307,10 @@ fn remove(
 /// Moves the files into the trash, where they stay until they were looked at once more.
 fn set_aside(pool: &Pool, worktree: &WorktreeRecord) -> Result<fs::SetAside, Removal> {
     let _lock = pool.lock_repository()?;
-    if identity::prove_removable(pool, worktree) != Identity::Proven {
+    let Some(place) = leaving::prove(pool, worktree) else {
         return Err(Removal::Refused("it changed its identity while it was being saved".to_owned()));
-    }
-    fs::set_aside(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
+    };
+    fs::set_aside(&place, &Pool::trash_of(worktree), worktree.name.as_str())
         .map_err(|error| Removal::Refused(chain(&error)))
 }
 

@@ -27,7 +27,11 @@ pub(super) enum Identity {
 /// All of them must agree: id file, file system, inode and birth time of the root, `.git` naming this administrative directory,
 /// and that one naming the root and this common directory.
 pub(super) fn prove(pool: &Pool, record: &WorktreeRecord) -> Identity {
-    match (root_state(record), registration(pool, record)) {
+    prove_at(pool, record, &record.path)
+}
+
+fn prove_at(pool: &Pool, record: &WorktreeRecord, root: &Path) -> Identity {
+    match (root_state(record, root), registration(pool, record)) {
         (Err(reason), _) | (_, Err(reason)) => Identity::Doubtful(reason),
         (Ok(Presence::Ours), Ok(Presence::Ours)) => Identity::Proven,
         (Ok(Presence::Ours), Ok(_)) => Identity::Unregistered,
@@ -48,8 +52,7 @@ pub(super) enum Presence {
     OutOfSight,
 }
 
-fn root_state(record: &WorktreeRecord) -> Result<Presence, String> {
-    let path = &record.path;
+fn root_state(record: &WorktreeRecord, path: &Path) -> Result<Presence, String> {
     let found = fs::directory_identity(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
     let Some(found) = found else { return absence(record) };
     let recorded = record.identity.as_ref().ok_or("its identity was never recorded")?;
@@ -99,7 +102,12 @@ fn registration(pool: &Pool, record: &WorktreeRecord) -> Result<Presence, String
 
 /// Like [`prove`], for a worktree that is to go: one that the user locked may be used but not removed.
 pub(super) fn prove_removable(pool: &Pool, record: &WorktreeRecord) -> Identity {
-    let identity = prove(pool, record);
+    prove_removable_at(pool, record, &record.path)
+}
+
+/// The same of files that stand at `root` for the moment.
+pub(super) fn prove_removable_at(pool: &Pool, record: &WorktreeRecord, root: &Path) -> Identity {
+    let identity = prove_at(pool, record, root);
     if !matches!(identity, Identity::Proven | Identity::FilesGone) {
         return identity;
     }

@@ -16,12 +16,13 @@ use std::{
 use windrow_model::WorktreeRecord;
 
 use super::{error::RescueError, pool::Pool};
-use crate::fs::{self, Patterns, Scan, ScanRules, SetAside, TrackedDirectories, Witness};
+use crate::fs::{self, Patterns, Scan, ScanRules, SetAside, Tracked, TrackedDirectories, Witness};
 
 /// What a worktree and its administrative directory looked like.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LastLook {
-    files: Witness,
+    /// `None` when the files stood aside then already.
+    files: Option<Witness>,
     admin: Vec<AdminFile>,
 }
 
@@ -34,14 +35,33 @@ const DEEPER: [&str; 2] = ["logs/HEAD", "reftable/tables.list"];
 impl LastLook {
     /// Keeps what a scan of `root` saw.
     pub(super) fn at(root: &Path, scan: &Scan, worktree: &WorktreeRecord) -> Result<Self, RescueError> {
+        Ok(Self { files: Some(fs::witness(root, scan)?), ..Self::at_registration(worktree)? })
+    }
+
+    /// Looks at what git keeps of a worktree whose files stand aside, so that nobody comes to them any more.
+    pub(super) fn at_registration(worktree: &WorktreeRecord) -> Result<Self, RescueError> {
         let admin = &worktree.admin;
         let failed = |source| RescueError::Io { path: admin.clone(), source };
-        Ok(Self { files: fs::witness(root, scan)?, admin: admin_files(admin).map_err(failed)? })
+        Ok(Self { files: None, admin: admin_files(admin).map_err(failed)? })
+    }
+
+    /// Looks at the same again.
+    fn again(
+        &self,
+        pool: &Pool,
+        worktree: &WorktreeRecord,
+        root: &Path,
+        tracked: &TrackedDirectories,
+    ) -> Result<Self, RescueError> {
+        match self.files {
+            Some(_) => Self::at(root, &scan(pool, root, Tracked::In(tracked))?, worktree),
+            None => Self::at_registration(worktree),
+        }
     }
 }
 
 /// Lists what a worktree holds, by the rules by which it is saved.
-pub(super) fn scan(pool: &Pool, root: &Path, tracked: &TrackedDirectories) -> Result<Scan, RescueError> {
+pub(super) fn scan(pool: &Pool, root: &Path, tracked: Tracked<'_>) -> Result<Scan, RescueError> {
     let disposable = Patterns::new(&pool.settings().rescue.disposable)?;
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     Ok(fs::scan(root, &ScanRules { tracked, disposable: &disposable, threads })?)
@@ -82,21 +102,28 @@ pub(super) fn prove_untouched(
     tracked: &TrackedDirectories,
     before: &LastLook,
 ) -> Result<(), String> {
-    let now = scan(pool, aside.path(), tracked).and_then(|scan| LastLook::at(aside.path(), &scan, worktree));
-    let reason = match now {
+    let reason = match before.again(pool, worktree, aside.path(), tracked) {
         Ok(now) if now == *before => return Ok(()),
         Ok(_) => "somebody wrote into it while it was being removed".to_owned(),
         Err(error) => super::error::chain(&error),
     };
     Err(match put_back(worktree, aside.path()) {
-        Ok(place) if place == worktree.path => reason,
-        Ok(place) => format!("{reason}, and something else took its place: it is at `{}`", place.display()),
-        Err(error) => format!("{reason}, and it cannot leave `{}`: {error}", aside.path().display()),
+        Ok(()) => reason,
+        Err(also) => format!("{reason}, and {also}"),
     })
 }
 
+/// Puts the files of a worktree where they were; says where they are when that is not possible.
+pub(super) fn put_back(worktree: &WorktreeRecord, from: &Path) -> Result<(), String> {
+    match move_back(worktree, from) {
+        Ok(place) if place == worktree.path => Ok(()),
+        Ok(place) => Err(format!("something else took its place: it is at `{}`", place.display())),
+        Err(error) => Err(format!("it cannot leave `{}`: {error}", from.display())),
+    }
+}
+
 /// To its own place, or beside it when somebody took that; `windrow reconcile` finds it there.
-fn put_back(worktree: &WorktreeRecord, from: &Path) -> io::Result<PathBuf> {
+fn move_back(worktree: &WorktreeRecord, from: &Path) -> io::Result<PathBuf> {
     let beside = worktree.path.with_file_name(format!("{}-{}", worktree.name, worktree.id));
     let back = fs::rename_new(from, &worktree.path).map(|()| worktree.path.clone());
     back.or_else(|_| fs::rename_new(from, &beside).map(|()| beside))
@@ -135,10 +162,10 @@ mod tests {
         let worktree = record(&own);
         create_dir(&aside).unwrap();
         write(aside.join("work"), "x").unwrap();
-        assert_eq!(put_back(&worktree, &aside).unwrap(), own);
+        assert_eq!(move_back(&worktree, &aside).unwrap(), own);
         std::fs::rename(&own, &aside).unwrap();
         create_dir(&own).unwrap();
-        let place = put_back(&worktree, &aside).unwrap();
+        let place = move_back(&worktree, &aside).unwrap();
         assert_eq!(place, dir.path().join(format!("fern-{}", worktree.id)));
         assert_eq!(read(place.join("work")).unwrap(), b"x");
         assert_eq!(own.read_dir().unwrap().count(), 0, "what took the place is left alone");

@@ -4,6 +4,7 @@
 
 mod acquire;
 mod adopt;
+mod both;
 mod caches;
 mod carry;
 mod claim;
@@ -21,6 +22,7 @@ mod identity;
 mod keeper;
 mod last_look;
 mod lease;
+mod leaving;
 mod leftovers;
 mod line;
 mod liveness;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use windrow_model::{Checkout, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState};
 
 use super::{
+    both::both,
     ending,
     error::{ReleaseError, SelectError, StateError},
     guard, keeper, liveness,
@@ -70,13 +71,17 @@ pub(super) fn end_one(
     check_fence(&worktree, lease.as_ref(), request)?;
     refuse_occupied(&worktree)?;
     let keep = request.keep.or_else(|| lease.as_ref()?.keep).filter(|keep| !keep.is_zero());
-    let seen = guard::compare(pool, store, lease.as_ref());
-    let mut released = match keep {
+    let comparison = guard::begin(store, lease.as_ref());
+    let look = || comparison.as_ref().ok().map(|comparison| (comparison, comparison.look(pool)));
+    let (now, ended) = both(look, || match keep {
         Some(keep) if matches!(worktree.state, WorktreeState::Leased | WorktreeState::Kept) => {
-            keep_for(pool, store, worktree, lease, keep)?
+            keep_for(pool, store, worktree, lease, keep)
         }
-        _ => give_back(pool, store, worktree, lease, request.work)?,
-    };
+        _ => give_back(pool, store, worktree, lease, request.work),
+    });
+    let mut released = ended?;
+    let seen = now.map(|(comparison, now)| comparison.tell(pool, store, &now));
+    let seen = seen.or_else(|| comparison.err()).unwrap_or_default();
     (released.drift, released.meanwhile) = (seen.drift, seen.meanwhile);
     if matches!(released.fate, WorktreeFate::Removed | WorktreeFate::Vanished) {
         lock.retire();

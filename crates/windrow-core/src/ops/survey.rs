@@ -3,6 +3,7 @@
 //! Every file on disk is compared with the index by the stat data that git itself relies on, and by content where that does not
 //! decide; so untracked, ignored, assume-unchanged and skip-worktree files all show, whatever the configuration says.
 
+mod clean;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,10 @@ use std::{
 
 use bstr::{BStr, BString, ByteSlice};
 use windrow_model::{
-    BranchName, CarriedFile, EntryMode, FileStat, IndexEntry, Oid, Stamp, TreeEntry, WorktreeRecord,
-    format_bytes,
+    BranchName, CarriedFile, EntryMode, IndexEntry, Oid, Stamp, TreeEntry, WorktreeRecord, format_bytes,
 };
 
+pub(super) use self::clean::{Meanwhile, if_clean};
 use super::{
     converted,
     error::RescueError,
@@ -26,7 +27,7 @@ use super::{
     pool::Pool,
 };
 use crate::{
-    fs::{self, CarriedState, Found, FoundKind, PathKind, Patterns, TrackedDirectories},
+    fs::{self, CarriedState, Found, FoundKind, PathKind, Patterns, Tracked, TrackedDirectories},
     git::{self, InProgress, Objects, SubmoduleRisk},
 };
 
@@ -101,7 +102,7 @@ pub(super) fn survey(
     let objects = Objects::open(repository);
     let committed = head.oid.map_or_else(|| Ok(Vec::new()), |oid| objects.tree_entries(&oid))?;
     let tracked = tracked_directories(&index.entries, &committed);
-    let scan = last_look::scan(pool, &record.path, &tracked)?;
+    let scan = last_look::scan(pool, &record.path, Tracked::In(&tracked))?;
     let seen = Some(LastLook::at(&record.path, &scan, record)?);
     let mut survey = Survey { head: head.oid, branch: head.branch, tracked, seen, ..Survey::default() };
     survey.dropped =
@@ -113,7 +114,7 @@ pub(super) fn survey(
     if raw == Raw::SaysNothing && !survey.extra.iter().chain(&survey.changed).any(steers_git) {
         converted::set_unchanged_apart(pool, record, &index.entries, &mut survey.changed);
     }
-    set_carried_apart(record, carried, &mut survey)?;
+    set_carried_apart(&record.path, carried, &mut survey)?;
     drop_files(&disposable, &mut survey);
     look_at_registration(pool, record, &committed, &index, &mut survey)?;
     refuse_mounts(&survey)?;
@@ -154,7 +155,8 @@ fn look_at_registration(
 
 /// Looks at the files alone, for a worktree whose index or HEAD cannot be read and that nobody wants to keep.
 pub(super) fn without_git(pool: &Pool, record: &WorktreeRecord) -> Result<Survey, RescueError> {
-    let scan = last_look::scan(pool, &record.path, &TrackedDirectories::default())?;
+    let tracked = TrackedDirectories::default();
+    let scan = last_look::scan(pool, &record.path, Tracked::In(&tracked))?;
     let survey = Survey { extra: scan.found, ..Survey::default() };
     refuse_mounts(&survey)?;
     Ok(survey)
@@ -171,16 +173,20 @@ struct Index {
 }
 
 fn read_index(pool: &Pool, record: &WorktreeRecord) -> Result<Index, RescueError> {
-    let path = record.admin.join("index");
-    let written = match path.symlink_metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Stamp::default(),
-        Err(error) => return Err(io_error(&path, error)),
-        Ok(metadata) => Stamp {
+    let written = written_at(&record.admin.join("index"))?;
+    Ok(Index { entries: pool.repository().index_of(&pool.git, &record.admin)?, written })
+}
+
+/// When an index was written, to be asked before it is read; the beginning of time when there is none.
+fn written_at(index: &Path) -> Result<Stamp, RescueError> {
+    match index.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Stamp::default()),
+        Err(error) => Err(io_error(index, error)),
+        Ok(metadata) => Ok(Stamp {
             seconds: metadata.mtime(),
             nanos: u32::try_from(metadata.mtime_nsec()).unwrap_or_default(),
-        },
-    };
-    Ok(Index { entries: pool.repository().index_of(&pool.git, &record.admin)?, written })
+        }),
+    }
 }
 
 /// Ignored or untracked single files that the user's own patterns call disposable.
@@ -221,7 +227,7 @@ fn compare(
         }
         match stages.as_slice() {
             [] => survey.extra.push(file),
-            [entry] if is_unchanged(pool, record, index, raw, entry, &file)? => {}
+            [entry] if is_unchanged(pool, &record.path, index, raw, entry, &file)? => {}
             _ => survey.changed.push(file),
         }
     }
@@ -248,49 +254,37 @@ enum Raw {
 
 fn is_unchanged(
     pool: &Pool,
-    record: &WorktreeRecord,
+    root: &Path,
     index: &Index,
     raw: Raw,
     entry: &IndexEntry,
     file: &Found,
 ) -> Result<bool, RescueError> {
-    let same_kind = match (&file.kind, entry.mode) {
-        (FoundKind::File { executable }, EntryMode::File) => !*executable,
-        (FoundKind::File { executable }, EntryMode::Executable) => *executable,
-        (FoundKind::Symlink, EntryMode::Symlink) => true,
-        (FoundKind::Directory | FoundKind::Repository, EntryMode::Gitlink) => return Ok(true),
-        _ => false,
-    };
-    if !same_kind || entry.flags.stage != 0 {
+    if !file.kind.is(entry.mode) {
         return Ok(false);
     }
-    if trusted(&entry.stat, index.written) && entry.stat.same_file(&file.stat) {
+    // What is in a submodule is looked at where it matters, and a conflict is no content.
+    if entry.mode == EntryMode::Gitlink || entry.flags.stage != 0 {
+        return Ok(entry.mode == EntryMode::Gitlink);
+    }
+    if entry.is_proven_by(&file.stat, index.written) {
         return Ok(true);
     }
     if raw == Raw::SaysNothing && matches!(file.kind, FoundKind::File { .. }) {
         return Ok(false);
     }
-    let path = record.path.join(std::ffi::OsStr::from_bytes(&file.path));
+    let path = root.join(std::ffi::OsStr::from_bytes(&file.path));
     let hash =
         git::hash_path(&path, pool.repository().object_format).map_err(|source| io_error(&path, source))?;
     Ok(hash == entry.oid)
 }
 
-/// An entry as young as the index itself may hide an edit made in the same tick.
-fn trusted(stat: &FileStat, written: Stamp) -> bool {
-    stat.mtime < written && stat.mtime != Stamp::default()
-}
-
 /// Takes out of the extra paths what was carried and is as it was; what was changed stays in.
-fn set_carried_apart(
-    record: &WorktreeRecord,
-    carried: &[CarriedFile],
-    survey: &mut Survey,
-) -> Result<(), RescueError> {
+fn set_carried_apart(root: &Path, carried: &[CarriedFile], survey: &mut Survey) -> Result<(), RescueError> {
     if carried.is_empty() {
         return Ok(());
     }
-    let states = fs::verify_carried(&record.path, carried)?.into_iter();
+    let states = fs::verify_carried(root, carried)?.into_iter();
     let unchanged: BTreeSet<BString> =
         states.filter(|one| one.state == CarriedState::Unchanged).map(|one| one.path).collect();
     let is_extra = |file: &Found| !unchanged.contains(&file.path);

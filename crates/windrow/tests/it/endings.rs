@@ -34,11 +34,11 @@ fn release(repo: &TestRepo, words: &[&str]) -> Value {
     windrow(repo, &[&["release", "--json"], words].concat()).json()["released"].take()
 }
 
-/// The renames of a release, the first of which puts the archive in place.
+/// The renames of a release with unsaved work: the files step aside and back, and then comes that of the archive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rename {
-    Files = 2,
-    Registration = 3,
+    Files = 4,
+    Registration = 5,
 }
 
 /// Kills a release before a rename; `false` where that cannot be done.

@@ -165,8 +165,9 @@ fn h37_the_ref_of_an_attempt_whose_objects_a_cut_took_goes() {
     lease.write("untracked.txt", "the only copy");
     lease.write(".env", "secret");
     let before = files(&lease.path);
-    // The first such call gives the archive its name; the snapshot has its ref by then, and nothing is synced.
-    let Some(killed) = inject(repo.windrow(["release", "fern"]), "renameat2", Fault::Kill, 1) else { return };
+    // The first two such calls take the files aside and back, the third gives the archive its name; the snapshot has its ref by then,
+    // and nothing is synced.
+    let Some(killed) = inject(repo.windrow(["release", "fern"]), "renameat2", Fault::Kill, 3) else { return };
     assert_ne!(killed.run().code, 0);
     let tree = repo.git(["for-each-ref", "--format=%(tree)", "refs/windrow/rescue"]);
     let object = repo.git_dir().join("objects").join(&tree[..2]).join(&tree[2..]);

@@ -10,6 +10,7 @@ mod concurrency;
 mod contention;
 #[cfg(target_os = "linux")]
 mod cut_proofs;
+mod counted;
 mod deinit;
 mod doctor;
 mod documents;
@@ -64,6 +65,7 @@ mod sessions;
 mod setup;
 mod shell;
 mod space;
+mod standing_aside;
 mod supervision;
 mod tasks;
 mod template;

@@ -5,6 +5,8 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
 };
 
+use windrow_model::RecordedStat;
+
 use super::*;
 use crate::fs::testing::{chmod, mount_tmpfs, put, unprivileged, with_own_mounts};
 
@@ -13,7 +15,11 @@ fn scan_with(root: &Path, tracked: &[&str], disposable: &[&str]) -> Result<Scan,
     let disposable = Patterns::new(disposable).unwrap();
     scan(
         root,
-        &ScanRules { tracked: &tracked, disposable: &disposable, threads: NonZeroUsize::new(3).unwrap() },
+        &ScanRules {
+            tracked: Tracked::In(&tracked),
+            disposable: &disposable,
+            threads: NonZeroUsize::new(3).unwrap(),
+        },
     )
 }
 
@@ -85,6 +91,70 @@ fn what_can_be_made_again_is_dropped_unless_it_is_tracked_or_a_repository() {
         "web/package.json",
     ];
     assert_eq!(found, expected);
+}
+
+/// What an index would say of what lies there now.
+fn staged<'a>(root: &Path, path: &'a str) -> StagedFile<'a> {
+    let fd = at::open_root(root).unwrap();
+    let looked = at::look_beneath(&fd, path.as_bytes()).unwrap();
+    let mode = if looked.permissions() & 0o100 == 0 { EntryMode::File } else { EntryMode::Executable };
+    let low = |number: u64| u32::try_from(number & 0xffff_ffff).unwrap();
+    let time = |stamp: Stamp| (low(stamp.seconds.cast_unsigned()), stamp.nanos);
+    let FileStat { mtime, ctime, ino, uid, gid, size, .. } = looked.stat;
+    let (mtime, ctime) = (time(mtime), time(ctime));
+    let stat = RecordedStat { mtime, ctime, ino: low(ino), uid, gid, size: low(size) };
+    StagedFile { path: path.into(), mode, oid: &[1; 20], stat }
+}
+
+fn scan_known(root: &Path, files: &[StagedFile<'_>], written: Stamp) -> Scan {
+    let disposable = Patterns::new(&[] as &[&str]).unwrap();
+    let tracked = Tracked::Known(KnownFiles { files, written });
+    scan(root, &ScanRules { tracked, disposable: &disposable, threads: NonZeroUsize::new(2).unwrap() })
+        .unwrap()
+}
+
+#[test]
+fn h12_only_files_that_are_as_the_index_says_are_not_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    // In every order in which names and paths sort differently.
+    let tracked =
+        ["a", "a-b/x", "a.b/x", "a/b", "a0", "b/a", "b/a-/x", "b/a.b", "b/c/d/e", "b/d", "target/x", "z"];
+    // A directory of that name is a file's in this list.
+    let tracked = tracked.map(|path| if path == "a" { "A" } else { path });
+    for path in tracked {
+        put(root, path, path);
+    }
+    put(root, "Cargo.toml", "");
+    chmod(root.join("z"), 0o755);
+    let mut entries: Vec<_> = tracked.iter().map(|path| staged(root, path)).collect();
+    entries.sort_by_key(|file| file.path);
+    let later = Stamp { seconds: i64::from(u32::MAX), nanos: 0 };
+    let found = |entries: &[StagedFile<'_>], written| {
+        let scan = scan_known(root, entries, written);
+        let told = scan.found.iter().map(|found| found.path.to_string()).collect::<Vec<_>>();
+        (scan.as_known, told)
+    };
+    assert_eq!(found(&entries, later), (12, vec!["Cargo.toml".to_owned()]), "the build output is tracked");
+    assert_eq!(found(&entries, Stamp::default()).0, 0, "they are as young as the index");
+    for (at, path) in tracked.iter().enumerate() {
+        let mut without = entries.clone();
+        without.retain(|entry| entry.path != *path);
+        let (known, told) = found(&without, later);
+        if *path != "target/x" {
+            assert_eq!((known, told.contains(&(*path).to_owned())), (11, true), "{at}: {path}");
+        }
+        let mut other = entries.clone();
+        let entry = other.iter_mut().find(|entry| entry.path == *path).unwrap();
+        entry.stat.ctime.1 ^= 1;
+        assert!(found(&other, later).1.contains(&(*path).to_owned()), "{path}");
+    }
+    chmod(root.join("z"), 0o644);
+    put(root, "b/a.b", "other");
+    put(root, "b/new", "");
+    fs::remove_file(root.join("b/a-/x")).unwrap();
+    let told = ["Cargo.toml", "b/a-", "b/a.b", "b/new", "z"].map(str::to_owned).to_vec();
+    assert_eq!(found(&entries, later), (9, told));
 }
 
 #[test]

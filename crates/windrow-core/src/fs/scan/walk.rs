@@ -11,9 +11,9 @@ use rustix::{
     fs::{FileType, Mode},
     io::Errno,
 };
-use windrow_model::{DirectorySigns, Disposable, disposable_directory};
+use windrow_model::{DirectorySigns, Disposable, FileStat, StagedFile, Stamp, disposable_directory};
 
-use super::{DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, at};
+use super::{DroppedDirectory, Found, FoundKind, Scan, ScanError, ScanRules, Tracked, at};
 use crate::fs::{PathKind, spread::spread};
 
 pub(super) const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
@@ -52,6 +52,7 @@ impl<'a> Walk<'a> {
             scan.found.append(&mut found.scan.found);
             scan.dropped.append(&mut found.scan.dropped);
             scan.odd.append(&mut found.scan.odd);
+            scan.as_known += found.scan.as_known;
             Ok(found.waiting)
         })?;
         Ok(self.scan.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -67,7 +68,8 @@ impl<'a> Walk<'a> {
             }
             Err(error) => return Err(fail(error)),
         };
-        let names = at::names(&fd).map_err(fail)?;
+        let mut names = at::names_once(&fd).map_err(fail)?;
+        names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let has = |wanted: &[u8]| names.iter().any(|(name, _)| name == wanted);
         if !path.is_empty() && has(b".git") {
             return Ok(leaf(directory.found, FoundKind::Repository));
@@ -91,26 +93,33 @@ impl<'a> Walk<'a> {
         names: &[(Vec<u8>, FileType)],
     ) -> Option<Disposable> {
         let path = directory.found.path.as_bstr();
-        if path.is_empty() || self.rules.tracked.contains(path) {
+        if path.is_empty() {
             return None;
         }
         let tagged = names.iter().any(|(name, _)| name == b"CACHEDIR.TAG");
         let tag = (tagged && has_cache_tag(fd)).then_some(Disposable::CacheTag);
         let own =
             || self.rules.disposable.matches(path, PathKind::Directory).then_some(Disposable::Configured);
-        tag.or_else(|| directory.outside.clone()).or_else(own)
+        let why = tag.or_else(|| directory.outside.clone()).or_else(own);
+        why.filter(|_| !self.rules.tracked.holds(path))
     }
 
     fn list(&self, fd: &OwnedFd, path: &BStr, names: &[(Vec<u8>, FileType)]) -> Result<Yield, ScanError> {
         let siblings = names.iter().map(|(name, _)| name.as_slice()).collect::<Vec<_>>();
         let mut all = Yield::default();
+        let mut known = KnownHere::of(self.rules.tracked, path);
         for name in &siblings {
             if path.is_empty() && *name == b".git" {
                 continue;
             }
-            let full = BString::from(at::join(path, name));
-            let looked = at::look(fd, name).map_err(|source| ScanError::unreadable(&full, source))?;
+            let looked =
+                at::look(fd, name).map_err(|source| ScanError::unreadable(&at::join(path, name), source))?;
             let kind = kind_of(&looked);
+            if known.as_mut().is_some_and(|known| known.proves(name, kind, &looked.stat)) {
+                all.scan.as_known += 1;
+                continue;
+            }
+            let full = BString::from(at::join(path, name));
             let found = Found { path: full, kind, stat: looked.stat, mode: looked.mode };
             if kind == FoundKind::Directory {
                 let signs = DirectorySigns { name, siblings: &siblings, cache_tag: false };
@@ -120,6 +129,38 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(all)
+    }
+}
+
+/// What an index says of the files in one directory, asked for in order of their names.
+struct KnownHere<'a> {
+    /// The files below the directory that were not passed yet.
+    rest: &'a [StagedFile<'a>],
+    /// How long the directory's path is, the slash included.
+    prefix: usize,
+    written: Stamp,
+}
+
+impl<'a> KnownHere<'a> {
+    fn of(tracked: Tracked<'a>, directory: &BStr) -> Option<Self> {
+        let Tracked::Known(known) = tracked else { return None };
+        let prefix = if directory.is_empty() { 0 } else { directory.len() + 1 };
+        Some(Self { rest: known.below(directory), prefix, written: known.written })
+    }
+
+    /// Tells whether stat data proves that what has this name is as the index says.
+    fn proves(&mut self, name: &[u8], kind: FoundKind, stat: &FileStat) -> bool {
+        let file = self.file(name);
+        file.is_some_and(|file| kind.is(file.mode) && file.is_proven_by(stat, self.written))
+    }
+
+    fn file(&mut self, name: &[u8]) -> Option<&'a StagedFile<'a>> {
+        let name_of = |file: &StagedFile<'a>| &file.path.as_bytes()[self.prefix..];
+        // Only what lies deeper, or is not there any more, comes in between.
+        if self.rest.first().is_some_and(|file| name_of(file) != name) {
+            self.rest = &self.rest[self.rest.partition_point(|file| name_of(file) < name)..];
+        }
+        self.rest.first().filter(|file| name_of(file) == name)
     }
 }
 

@@ -17,7 +17,7 @@ use super::super::{error::chain, pool::Pool};
 use crate::git::{self, Differing};
 
 /// A fingerprint with what is needed to look more closely.
-pub(super) struct Look {
+pub(in crate::ops) struct Look {
     pub(super) fingerprint: Fingerprint,
     differing: BTreeMap<BString, Differing>,
     directories: BTreeSet<BString>,

@@ -10,7 +10,7 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use windrow_model::{Change, Drift, Fingerprint, LeaseRecord, Watched, WorktreeName};
@@ -47,37 +47,72 @@ fn is_note(drift: &Drift) -> bool {
 /// Compares what is everybody's with what it was when the lease was given. A comparison that fails is told as such: it is no
 /// reason not to end a lease.
 pub(super) fn compare(pool: &Pool, store: &LocalStore, lease: Option<&LeaseRecord>) -> Seen {
-    let Some(lease) = lease else { return Seen::default() };
-    look_again(pool, store, lease).unwrap_or_else(|error| {
-        let why = super::error::chain(&error);
-        Seen { drift: vec![Drift::Unchecked { why }], meanwhile: Vec::new() }
-    })
+    match begin(store, lease) {
+        Ok(comparison) => comparison.tell(pool, store, &comparison.look(pool)),
+        Err(seen) => seen,
+    }
 }
 
-fn look_again(pool: &Pool, store: &LocalStore, lease: &LeaseRecord) -> Result<Seen, StoreError> {
-    let Some(before) = store.fingerprint(lease.id)? else {
-        let why = "what was there when the lease was given is not on record".to_owned();
-        return Ok(Seen { drift: vec![Drift::Unchecked { why }], meanwhile: Vec::new() });
-    };
-    let root = look::root_of(&before);
-    let now = look::take(pool, root.as_deref());
-    let mut drift = before.drift(&now.fingerprint);
-    if let Some(root) = &root {
-        complete(pool, store, root, &before, &now, &mut drift)?;
+/// A comparison at the end of a lease, with all that is forgotten when it ends.
+pub(super) struct Comparison {
+    lease: LeaseRecord,
+    before: Fingerprint,
+    root: Option<PathBuf>,
+    /// Where the worktrees are.
+    own: Vec<PathBuf>,
+}
+
+/// Reads what was seen when a lease was given.
+///
+/// # Errors
+/// There is nothing to compare with; the error is what there is to tell.
+pub(super) fn begin(store: &LocalStore, lease: Option<&LeaseRecord>) -> Result<Comparison, Seen> {
+    let Some(lease) = lease else { return Err(Seen::default()) };
+    match (store.fingerprint(lease.id), store.worktrees()) {
+        (Ok(Some(before)), Ok(worktrees)) => {
+            let own = worktrees.into_iter().map(|worktree| worktree.path).collect();
+            Ok(Comparison { lease: lease.clone(), root: look::root_of(&before), before, own })
+        }
+        (Ok(None), _) => {
+            Err(unchecked("what was there when the lease was given is not on record".to_owned()))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(unchecked(super::error::chain(&error))),
     }
-    let meanwhile = if drift.iter().all(is_note) { Vec::new() } else { held_since(store, &before, lease)? };
-    Ok(Seen { drift, meanwhile })
+}
+
+fn unchecked(why: String) -> Seen {
+    Seen { drift: vec![Drift::Unchecked { why }], meanwhile: Vec::new() }
+}
+
+impl Comparison {
+    /// Looks at what is everybody's now.
+    pub(super) fn look(&self, pool: &Pool) -> Look {
+        look::take(pool, self.root.as_deref())
+    }
+
+    /// Compares.
+    pub(super) fn tell(&self, pool: &Pool, store: &LocalStore, now: &Look) -> Seen {
+        let mut drift = self.before.drift(&now.fingerprint);
+        if let Some(root) = &self.root {
+            complete(pool, root, &self.before, now, &self.own, &mut drift);
+        }
+        let alone = drift.iter().all(is_note);
+        match if alone { Ok(Vec::new()) } else { held_since(store, &self.before, &self.lease) } {
+            Ok(meanwhile) => Seen { drift, meanwhile },
+            Err(error) => unchecked(super::error::chain(&error)),
+        }
+    }
 }
 
 /// Leaves out files that were only touched, tells when the others were written, and adds those that git does not track.
 fn complete(
     pool: &Pool,
-    store: &LocalStore,
     root: &Path,
     before: &Fingerprint,
     now: &Look,
+    own: &[PathBuf],
     drift: &mut Vec<Drift>,
-) -> Result<(), StoreError> {
+) {
     drift.retain_mut(|one| match one {
         Drift::File { path, change, written_at } => {
             *written_at = look::written_at(root, path);
@@ -86,12 +121,10 @@ fn complete(
         }
         _ => true,
     });
-    let own: Vec<_> = store.worktrees()?.into_iter().map(|worktree| worktree.path).collect();
     let notes = drift.iter().position(is_note).unwrap_or(drift.len());
     let rest = drift.split_off(notes);
-    drift.extend(now.untracked(pool, root, before.taken_at, &own));
+    drift.extend(now.untracked(pool, root, before.taken_at, own));
     drift.extend(rest);
-    Ok(())
 }
 
 fn held_since(

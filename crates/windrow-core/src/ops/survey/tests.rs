@@ -2,7 +2,7 @@
 
 use std::fs as std_fs;
 
-use windrow_model::IndexFlags;
+use windrow_model::{FileStat, IndexFlags};
 
 use super::*;
 
@@ -32,10 +32,10 @@ fn at(seconds: i64) -> Stamp {
 #[test]
 fn h12_stat_data_as_young_as_the_index_or_never_recorded_proves_nothing() {
     let recorded = |mtime| FileStat { mtime, ..FileStat::default() };
-    assert!(trusted(&recorded(at(9)), at(10)));
-    assert!(!trusted(&recorded(at(10)), at(10)), "an edit in the same tick would not show");
-    assert!(!trusted(&recorded(at(11)), at(10)));
-    assert!(!trusted(&recorded(Stamp::default()), at(10)));
+    assert!(recorded(at(9)).is_settled(at(10)));
+    assert!(!recorded(at(10)).is_settled(at(10)), "an edit in the same tick would not show");
+    assert!(!recorded(at(11)).is_settled(at(10)));
+    assert!(!recorded(Stamp::default()).is_settled(at(10)));
 }
 
 #[test]

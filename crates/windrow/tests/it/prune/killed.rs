@@ -52,8 +52,9 @@ fn h33_what_a_killed_release_has_saved_is_not_pruned_before_its_worktree_is_gone
     fern.write("untracked.txt", "untracked");
     fern.write(".env", "secret");
     let before = fern.files();
-    // The first such call gives the archive its name, the second moves the files into the trash, after the rescue is proven.
-    let Some(killed) = inject(repo.windrow(["release", "fern"]), "renameat2", Fault::Kill, 2) else { return };
+    // The first two such calls take the files aside and back, the third gives the archive its name, the fourth moves the files into
+    // the trash, after the rescue is proven.
+    let Some(killed) = inject(repo.windrow(["release", "fern"]), "renameat2", Fault::Kill, 4) else { return };
     assert_ne!(killed.run().code, 0);
     let [rescue] = &rescues(&repo, "fern")[..] else { panic!("one rescue") };
     assert_kept(&plan(&repo, &["--older-than", "0s"]), "rescue", rescue, "not_gone");

@@ -180,7 +180,7 @@ fn h33_what_an_unfinished_end_has_saved_stays_even_when_the_plan_lets_it_go() {
     fern.write(".env", "secret");
     let before = fern.files();
     // The files are in the trash by then, and the rescue is all there is of them.
-    let Some(killed) = inject(repo.windrow(["release", "fern"]), "renameat2", Fault::Kill, 2) else { return };
+    let Some(killed) = inject(repo.windrow(["release", "fern"]), "renameat2", Fault::Kill, 4) else { return };
     assert_ne!(killed.run().code, 0);
     let pool = pool(&repo);
     assert_eq!(skipped(&pool, every_rescue_goes(&pool)), ["its worktree is not gone yet"]);
