@@ -59,6 +59,7 @@ mod seeds;
 mod sessions;
 mod setup;
 mod shell;
+mod side_by_side;
 mod space;
 mod supervision;
 mod tasks;
