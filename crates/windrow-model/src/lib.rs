@@ -14,6 +14,7 @@ mod id;
 mod key;
 mod name;
 mod oid;
+mod ports;
 mod prune;
 mod quantity;
 mod reconcile;
@@ -26,6 +27,7 @@ mod settings;
 mod space;
 mod state;
 mod strategy;
+mod template;
 mod tree;
 
 pub use batch::{BatchId, BatchTask, Harvest, Settled, TaskEnd, Verdict};
@@ -46,6 +48,7 @@ pub use id::{Fence, IdError, LeaseId, RescueId, SessionId, WorktreeId};
 pub use key::{LeaseKey, LeaseKeyError};
 pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
+pub use ports::{PortBlock, PortRange, PortRangeError, choose_ports};
 pub use prune::{
     BudgetPlan, BudgetSeen, GoReason, GoingBytes, Landed, LandingSeen, LandingSide, LandingWay,
     PrunableBranch, PrunableRescue, PrunableSpare, PrunableTemplate, PrunableTrash, PrunableWorktree,
@@ -68,11 +71,12 @@ pub use seed::{DepInfo, SeedChoice, SeedTool, mentions, mentions_outside, seeded
 pub use session::{SessionBond, SessionRecord, session_liveness};
 pub use settings::{
     BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LogMode, PoolSettings,
-    RescueSettings, RunSettings, SeedSettings, Settings, Submodules,
+    PortSettings, RescueSettings, RunSettings, SeedSettings, Settings, Submodules,
 };
 pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, Usage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};
 pub use strategy::{
     Abilities, Chosen, FEW_FILES, Strategy, StrategyChoice, TemplateOccasion, choose_strategy, template_for,
 };
+pub use template::{fill_worktree_template, is_worktree_template};
 pub use tree::{EntryMode, FileStat, IndexEntry, IndexFlags, RecordedStat, StagedFile, Stamp, TreeEntry};

@@ -1,8 +1,8 @@
 //! The resolved configuration, with every default.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::{BranchTemplate, SeedChoice, StrategyChoice};
+use crate::{BranchTemplate, PortRange, SeedChoice, StrategyChoice};
 
 /// Everything that configuration decides.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -23,6 +23,10 @@ pub struct Settings {
     pub run: RunSettings,
     /// Tasks.
     pub task: TaskSettings,
+    /// Ports that worktrees have to themselves.
+    pub ports: PortSettings,
+    /// Variables for the commands in a worktree, by name; their values are templates.
+    pub env: BTreeMap<String, String>,
     /// Submodules of new worktrees.
     pub submodules: Submodules,
     /// What is everybody's, compared when a lease ends.
@@ -238,6 +242,21 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self { grace: Duration::from_secs(5), log: LogMode::Never, log_bytes: 10 << 20, keep: Duration::ZERO }
+    }
+}
+
+/// Ports that worktrees have to themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortSettings {
+    /// How many each worktree has; 10, zero is none.
+    pub count: u32,
+    /// Where they are taken from.
+    pub range: PortRange,
+}
+
+impl Default for PortSettings {
+    fn default() -> Self {
+        Self { count: 10, range: PortRange::DEFAULT }
     }
 }
 

@@ -106,6 +106,17 @@ pub enum ConfigError {
         /// The value, escaped for display.
         value: String,
     },
+    /// A committed file that sets variables, by which programs can be made to run code.
+    #[error(
+        "{place}: `{key}` is refused: a committed file sets no variables, because they can make programs run code; set it in \
+         the private file of the repository or in your own"
+    )]
+    CommittedVariable {
+        /// Where.
+        place: Place,
+        /// The key, escaped for display.
+        key: String,
+    },
     /// The program's own version cannot be compared.
     #[error("`{version}` is not a version such as 1.2.3")]
     ProgramVersion {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 use windrow_model::{
-    BranchTemplate, DeleteBranch, LogMode, SeedChoice, Strategy, StrategyChoice, Submodules, parse_bytes,
-    parse_duration,
+    BranchTemplate, DeleteBranch, LogMode, PortRange, SeedChoice, Strategy, StrategyChoice, Submodules,
+    parse_bytes, parse_duration,
 };
 
 use super::{directory::is_directory_template, error::shown};
@@ -116,6 +116,7 @@ pub(super) enum Field<'a> {
     Patterns(&'a mut Vec<String>),
     Directories(&'a mut Vec<String>),
     States(&'a mut Vec<String>),
+    Ports(&'a mut PortRange),
 }
 
 impl Field<'_> {
@@ -137,6 +138,7 @@ impl Field<'_> {
             Self::Submodules(place) => *place = choice(SUBMODULES, raw)?,
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
             Self::Directories(place) => *place = list(raw, is_inner_directory)?,
+            Self::Ports(place) => *place = raw.text()?.parse().ok()?,
             Self::States(place) => *place = list(raw, is_state).filter(|states| are_states(states))?,
         }
         Some(())
@@ -155,6 +157,7 @@ impl Field<'_> {
             Self::Switch(value) => value.to_string(),
             Self::Directory(text) => quoted(text),
             Self::BranchTemplate(template) => quoted(&template.to_string()),
+            Self::Ports(range) => quoted(&range.to_string()),
             Self::Delete(value) => quoted(word(DELETE, value)),
             Self::Log(value) => quoted(word(LOG, value)),
             Self::Seed(value) => quoted(word(SEED, value)),

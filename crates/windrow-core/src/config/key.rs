@@ -7,6 +7,9 @@ use super::field::{Field, UNLIMITED};
 /// What every environment variable that sets a key begins with.
 pub(super) const ENVIRONMENT_PREFIX: &str = "WINDROW_CONFIG__";
 
+/// The table whose keys are names of variables, which nobody can list.
+pub(super) const VARIABLES: &str = "env";
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -34,6 +37,8 @@ pub enum Kind {
     Patterns,
     /// A list of directories relative to the top of the checkout.
     Directories,
+    /// A range of ports.
+    PortRange,
     /// A list of different words for the states of tasks.
     States,
 }
@@ -64,6 +69,7 @@ impl Kind {
             Self::Directories => {
                 "a list of relative directories such as [\".claude\"], without `..`".to_owned()
             }
+            Self::PortRange => "a range of ports from 1024 on, such as \"20000-29999\"".to_owned(),
             Self::States => {
                 "a list of different words of a-z, 0-9, - and _, such as [\"queued\", \"done\"]".to_owned()
             }
@@ -118,7 +124,8 @@ pub(super) fn position(key: &str) -> Option<usize> {
 
 /// The tables of the file; a name comes once for each of its keys.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
-    KEYS.iter().filter_map(|doc| doc.key.split_once('.')).map(|(section, _)| section)
+    let named = KEYS.iter().filter_map(|doc| doc.key.split_once('.')).map(|(section, _)| section);
+    named.chain([VARIABLES])
 }
 
 pub(super) const MIN_VERSION: KeyDoc = KeyDoc {
@@ -386,6 +393,20 @@ static KEYS: &[KeyDoc] = &[
         "[\"queued\", \"running\", \"review\", \"done\", \"failed\", \"cancelled\"]",
         |settings| Field::States(&mut settings.task.states),
         "The states that a task may be set to; the first is that of a new task.",
+    ),
+    row(
+        "ports.count",
+        Kind::Count,
+        "10",
+        |settings| Field::Count(&mut settings.ports.count),
+        "How many network ports in a row each worktree has to itself: `WINDROW_PORT`, `WINDROW_PORT_1` and so on. Zero gives none.",
+    ),
+    row(
+        "ports.range",
+        Kind::PortRange,
+        "\"20000-29999\"",
+        |settings| Field::Ports(&mut settings.ports.range),
+        "Where these are taken from. No port is given that somebody listens on, or that another live worktree of the repository has.",
     ),
     row(
         "guard.max_files",

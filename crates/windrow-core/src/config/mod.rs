@@ -22,9 +22,10 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;
+mod variable;
 mod version;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use windrow_model::Settings;
 
@@ -109,6 +110,8 @@ struct Resolver<'a> {
     min_version: String,
     /// One for each key, in the table's order.
     origins: Vec<Origin>,
+    /// By the names of the variables that are set.
+    variables: BTreeMap<String, Origin>,
     warnings: Vec<Warning>,
 }
 
@@ -120,6 +123,7 @@ impl<'a> Resolver<'a> {
             settings: Settings::default(),
             min_version: version::ANY.to_owned(),
             origins: vec![Origin::Default; keys().len()],
+            variables: BTreeMap::new(),
             warnings: Vec::new(),
         }
     }
@@ -159,6 +163,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), ConfigError> {
+        if let Some(name) = variable::name_in(&entry.key) {
+            return self.variable(name, &entry.raw, &entry.place);
+        }
         let Some(index) = key::position(&entry.key) else {
             return self.unknown(entry);
         };
@@ -176,6 +183,14 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Sets a variable for the commands in worktrees.
+    fn variable(&mut self, name: &str, raw: &Raw, place: &Place) -> Result<(), ConfigError> {
+        let (name, value) = variable::check(name, raw, place)?;
+        self.settings.env.insert(name.clone(), value);
+        self.variables.insert(name, place.origin.clone());
+        Ok(())
+    }
+
     fn environment(&mut self, environment: &[(OsString, OsString)]) -> Result<(), ConfigError> {
         for (name, value) in environment {
             if !name.as_encoded_bytes().starts_with(key::ENVIRONMENT_PREFIX.as_bytes()) {
@@ -184,6 +199,10 @@ impl<'a> Resolver<'a> {
             let lossy = name.to_string_lossy().into_owned();
             let place = Place::new(Origin::Environment(lossy.clone()));
             let text = value.to_str().ok_or_else(|| ConfigError::NotText { place: place.clone() })?;
+            if let Some(name) = variable::name_in_environment(&lossy) {
+                self.variable(name, &Raw::Text(text.to_owned()), &place)?;
+                continue;
+            }
             match keys().iter().find(|key| name.as_os_str() == environment_name(key.key).as_str()) {
                 Some(key) => self.text(key.key, text, &place)?,
                 None => return Err(unknown_key(&key::key_of_environment_name(&lossy), &place)),
@@ -193,6 +212,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn text(&mut self, key: &str, text: &str, place: &Place) -> Result<(), ConfigError> {
+        if let Some(name) = variable::name_in(key) {
+            return self.variable(name, &Raw::Text(text.to_owned()), place);
+        }
         let index = key::position(key).ok_or_else(|| unknown_key(key, place))?;
         let doc = &keys()[index];
         if doc.kind == Kind::Version {
@@ -231,6 +253,10 @@ impl<'a> Resolver<'a> {
                 None => field::quoted(&self.min_version),
             };
             values.push(Value { key: doc.key.to_owned(), value, origin });
+        }
+        for (name, origin) in self.variables {
+            let value = self.settings.env.get(&name).map(|value| field::quoted(value)).unwrap_or_default();
+            values.push(Value { key: format!("{}.{name}", key::VARIABLES), value, origin });
         }
         values.sort_by(|a, b| a.key.cmp(&b.key));
         Loaded { settings: self.settings, values, warnings: self.warnings }

@@ -20,7 +20,7 @@ use super::{
     lease::Lease,
     line,
     observer::Observer,
-    outcome::{CarrySummary, Leased, Provenance, Seed},
+    outcome::{EnvironmentChange, Leased, Provenance},
     plan::{self, Branching, Plan},
     pool::{Pool, WorktreeLock},
     recover::{self, Spare},
@@ -80,7 +80,7 @@ fn give<'p>(
         recover::before(pool, &mut store, &Spare::of(request), observer)?;
         let seen = last_lease(&store, request)?;
         let continued = match resume::try_resume(pool, &mut store, request, &holder)? {
-            Some(Resumed::Lease(resumed)) => return Ok(hand_back(pool, *resumed)),
+            Some(Resumed::Lease(resumed)) => return Ok(hand_back(pool, &store, *resumed)?),
             Some(Resumed::Branch(continued)) => Some(continued),
             None => None,
         };
@@ -121,10 +121,13 @@ fn last_lease(store: &LocalStore, request: &AcquireRequest) -> Result<Option<Lea
     Ok(last.flatten().map(|lease| lease.id))
 }
 
-fn hand_back(pool: &Pool, resumed: Held) -> Lease<'_> {
+fn hand_back<'p>(pool: &'p Pool, store: &LocalStore, resumed: Held) -> Result<Lease<'p>, StateError> {
     let Held { worktree, lease, provenance, lock } = resumed;
-    let leased = describe(pool, worktree, lease, provenance, Default::default(), Vec::new());
-    Lease::new(pool, leased, lock)
+    let environment = variables::change(pool, store, &worktree, &lease)?;
+    let notices = caches::variables(pool, &worktree).notices;
+    let (carried, seeds) = Default::default();
+    let leased = Leased { worktree, lease, provenance, carried, seeds, environment, notices };
+    Ok(Lease::new(pool, leased, lock))
 }
 
 /// How often a new name is invented when a branch of a former worktree already has the first.
@@ -193,10 +196,23 @@ fn build<'p>(
         };
     let Built { record, taken, seeds } = built;
     warm::in_background(pool, store, &record);
-    let notices = notice.into_iter().collect();
-    let brought = (taken.summary, seeds);
-    let leased = describe(pool, record, lease, Provenance::Created, brought, notices);
-    Ok(Lease::new(pool, leased, lock))
+    let mut notices: Vec<_> = notice.into_iter().collect();
+    notices.extend(caches::variables(pool, &record).notices);
+    let leased = Leased {
+        worktree: record,
+        lease,
+        provenance: Provenance::Created,
+        carried: taken.summary,
+        seeds,
+        environment: EnvironmentChange::default(),
+        notices,
+    };
+    let mut lease = Lease::new(pool, leased, lock);
+    // What fails from here on gives the worktree back.
+    let Leased { worktree, lease: record, .. } = lease.leased();
+    let environment = variables::change(pool, store, worktree, record)?;
+    lease.set_environment(environment);
+    Ok(lease)
 }
 
 fn build_and_publish(
@@ -250,17 +266,4 @@ fn publish(
         tx.advance(record.id, WorktreeEvent::Created, Pool::now(), "")?;
         tx.advance(record.id, WorktreeEvent::HandedOut, Pool::now(), "")
     })
-}
-
-fn describe(
-    pool: &Pool,
-    worktree: WorktreeRecord,
-    lease: LeaseRecord,
-    provenance: Provenance,
-    (carried, seeds): (CarrySummary, Vec<Seed>),
-    mut notices: Vec<String>,
-) -> Leased {
-    let environment = variables::change(pool, &worktree, &lease);
-    notices.extend(caches::variables(pool, &worktree).notices);
-    Leased { worktree, lease, provenance, carried, seeds, environment, notices }
 }

@@ -14,6 +14,7 @@ use super::{
     liveness, place,
     plan::{Branching, Plan},
     pool::{Pool, WorktreeLock},
+    ports,
     request::AcquireRequest,
     terms,
     warm::spare,
@@ -94,6 +95,10 @@ pub(super) fn claim(
     if let Some(taken) = obstacle(tx, request, plan, &checkout)? {
         return Ok(Claim::Taken(taken));
     }
+    let ports = match ports::choose(pool, tx)? {
+        Ok(ports) => ports,
+        Err(error) => return Ok(Claim::Taken(error)),
+    };
     let place = place::place_of(pool, &name);
     let (worktree, lock, beginning) = match spare::find(pool, tx, &place.path, &plan.base.oid)? {
         Some(spare) => {
@@ -114,6 +119,9 @@ pub(super) fn claim(
     let terms = (plan.holder.clone(), request.key.clone());
     let lease = terms::new_lease(tx, worktree.id, terms.0, terms.1, plan.expires_at, plan.keep)?;
     tx.insert_lease(&lease)?;
+    if let Some(block) = ports {
+        tx.set_ports(worktree.id, block)?;
+    }
     Ok(Claim::Made(Box::new(Claimed { worktree, lease, lock, beginning, notice: place.notice })))
 }
 

@@ -24,7 +24,7 @@ use super::{
     ref_locks,
     request::WorkPolicy,
     rescue::{self, Rescued},
-    warm,
+    scratch, warm,
 };
 use crate::{
     fs,
@@ -385,6 +385,7 @@ fn record_gone(
 ) -> Result<(), StateError> {
     let _ = std::fs::remove_file(pool.excludes_path(&worktree.id));
     let _ = std::fs::remove_file(pool.occupancy_path(&worktree.id));
+    scratch::clear(pool, &worktree.id);
     let detail = match branch {
         BranchFate::Deleted(name, _) => format!("with its empty branch {name}"),
         BranchFate::None | BranchFate::Stays(..) => String::new(),

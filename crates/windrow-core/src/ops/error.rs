@@ -272,6 +272,14 @@ pub enum AcquireError {
         /// Who uses it, in words.
         occupants: String,
     },
+    /// No block of ports is left.
+    #[error("no {count} free ports in a row are left in {range}")]
+    NoPorts {
+        /// How many each worktree has.
+        count: u16,
+        /// Where they are taken from.
+        range: windrow_model::PortRange,
+    },
     /// The pool is full.
     #[error("all {max} worktrees are in use")]
     Exhausted {

@@ -5,7 +5,7 @@ use windrow_model::WorktreeEvent;
 use super::{
     error::ReleaseError,
     keeper,
-    outcome::{Leased, Released},
+    outcome::{EnvironmentChange, Leased, Released},
     pool::{Pool, WorktreeLock},
     release,
     request::{ReleaseRequest, Selector, WorkPolicy},
@@ -38,6 +38,10 @@ impl<'p> Lease<'p> {
     #[must_use]
     pub fn leased(&self) -> &Leased {
         &self.leased
+    }
+
+    pub(super) fn set_environment(&mut self, environment: EnvironmentChange) {
+        self.leased.environment = environment;
     }
 
     pub(super) fn pool(&self) -> &'p Pool {

@@ -15,7 +15,7 @@ use windrow_model::{WorktreeId, WorktreeRecord};
 use super::{
     error::StateError,
     pool::{Pool, WorktreeLock},
-    warm,
+    scratch, warm,
 };
 use crate::{fs as files, git, store::LocalStore};
 
@@ -34,6 +34,7 @@ pub(super) fn clear(pool: &Pool, store: &mut LocalStore) -> Result<(), StateErro
     let cleared = clear_logs(pool, &live)
         .and_then(|()| clear_locks(pool, &live))
         .and_then(|()| clear_excludes(pool, &live))
+        .and_then(|()| clear_scratch(pool, &live))
         .and_then(|()| clear_unfinished(pool))
         .and_then(|()| warm::clear_lost(pool, store));
     if let Err(error) = cleared {
@@ -101,6 +102,19 @@ fn clear_excludes(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
         let id = path.file_name().and_then(|name| name.to_str()?.parse::<WorktreeId>().ok());
         if id.is_some_and(|id| !live.iter().any(|record| record.id == id)) {
             fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Temporary directories of a worktree that is gone.
+fn clear_scratch(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
+    if !pool.scratch().is_dir() {
+        return Ok(());
+    }
+    for path in older_than(&pool.scratch(), DAY)? {
+        if !live.iter().any(|record| scratch::is_of(&path, &record.id)) {
+            fs::remove_dir_all(&path)?;
         }
     }
     Ok(())

@@ -250,6 +250,11 @@ impl Pool {
         self.state_dir.join("excludes")
     }
 
+    /// Where worktrees have their temporary directories and markers.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.state_dir.join("scratch")
+    }
+
     pub(super) fn rescues(&self) -> PathBuf {
         self.state_dir.join("rescue")
     }

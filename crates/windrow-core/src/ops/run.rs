@@ -161,7 +161,8 @@ pub fn exec(pool: &Pool, request: &ExecRequest, observer: &mut dyn Observer) -> 
     }
     match (entry.worktree.state, entry.lease) {
         (WorktreeState::Leased, Some(lease)) => {
-            let environment = variables::change(pool, &entry.worktree, &lease);
+            let records = pool.records()?.ok_or_else(|| super::select::nothing(&request.selector))?;
+            let environment = variables::change(pool, &records, &entry.worktree, &lease)?;
             let leased = Leased {
                 worktree: entry.worktree,
                 lease,

@@ -2,31 +2,91 @@
 
 use std::{
     ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::Path,
 };
 
-use windrow_model::{LeaseRecord, WorktreeRecord};
+use windrow_model::{LeaseRecord, PortBlock, WorktreeRecord};
 
-use super::{caches, outcome::EnvironmentChange, pool::Pool};
-use crate::git;
+use super::{caches, error::StateError, outcome::EnvironmentChange, pool::Pool, scratch};
+use crate::{git, store::Records};
 
 /// What has to be set and unset for a command that works in `worktree`.
 ///
 /// Variables that tie git to another repository go; git's automatic clean-up is off, because one agent's must not pull objects
 /// from under another; carried files that are not ignored are hidden from `git add -A` by an excludes file. Of build tools see
 /// [`caches`].
-pub(super) fn change(pool: &Pool, worktree: &WorktreeRecord, lease: &LeaseRecord) -> EnvironmentChange {
+///
+/// The worktree's own temporary directory and its directory of markers are made, if they are not there.
+pub(super) fn change(
+    pool: &Pool,
+    records: &Records,
+    worktree: &WorktreeRecord,
+    lease: &LeaseRecord,
+) -> Result<EnvironmentChange, StateError> {
+    let scratch = scratch::prepare(pool, &worktree.id)?;
+    let ports = records.ports_of(worktree.id)?;
     let mut set = windrow_variables(pool, worktree, lease);
-    set.extend(git_configuration(pool, worktree));
+    set.push(("TMPDIR".into(), scratch.temporary.into_os_string()));
+    set.push(("WINDROW_MARKERS".into(), scratch.markers.into_os_string()));
+    set.extend(port_variables(ports));
     let mut caches = caches::variables(pool, worktree);
     set.append(&mut caches.set);
+    // What the user says counts more than what we do.
+    let configured = configured_variables(pool, worktree, ports);
+    set.retain(|(name, _)| !configured.iter().any(|(own, _)| own == name));
+    set.extend(configured);
+    set.extend(git_configuration(pool, worktree));
     set.sort();
     let mut unset: Vec<_> = pool.environment.variables.iter().map(|(name, _)| name.clone()).collect();
     unset.retain(|name| is_local_to_a_repository(name) && !set.iter().any(|(kept, _)| kept == name));
     unset.append(&mut caches.unset);
     unset.sort();
     unset.dedup();
-    EnvironmentChange { set, unset }
+    Ok(EnvironmentChange { set, unset })
+}
+
+/// `WINDROW_PORT`, `WINDROW_PORT_1` and so on.
+fn port_variables(ports: Option<PortBlock>) -> Vec<(OsString, OsString)> {
+    let numbered = ports.into_iter().flat_map(PortBlock::ports).enumerate();
+    let variable = |(number, port): (usize, u16)| {
+        let name = if number == 0 { "WINDROW_PORT".to_owned() } else { format!("WINDROW_PORT_{number}") };
+        (name.into(), port.to_string().into())
+    };
+    numbered.map(variable).collect()
+}
+
+/// What `[env]` of the configuration sets.
+fn configured_variables(
+    pool: &Pool,
+    worktree: &WorktreeRecord,
+    ports: Option<PortBlock>,
+) -> Vec<(OsString, OsString)> {
+    let value = |name: &str| {
+        let path = |path: &Path| Some(path.as_os_str().as_bytes().to_vec());
+        match name {
+            "name" => Some(worktree.name.as_str().as_bytes().to_vec()),
+            "slug" => Some(worktree.name.as_str().replace('-', "_").into_bytes()),
+            "repo" | "main" => path(pool.root()),
+            "worktree" => path(&worktree.path),
+            "state" => path(pool.state_dir()),
+            port => port_named(port, ports).map(|port| port.to_string().into_bytes()),
+        }
+    };
+    let filled = |(name, template): (&String, &String)| {
+        let filled = windrow_model::fill_worktree_template(template.as_bytes(), value);
+        (name.into(), OsString::from_vec(filled))
+    };
+    pool.settings().env.iter().map(filled).collect()
+}
+
+/// The port behind `port` or `port_1`; none where the worktree has not so many.
+fn port_named(name: &str, ports: Option<PortBlock>) -> Option<u16> {
+    let number = match name.strip_prefix("port")? {
+        "" => 0,
+        numbered => numbered.strip_prefix('_')?.parse().ok()?,
+    };
+    ports?.ports().nth(number)
 }
 
 /// The complete environment of a command that starts in `directory`: the caller's with the change applied.

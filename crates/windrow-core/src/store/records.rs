@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::params;
 use windrow_model::{
-    BatchId, BatchTask, BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, RescueId,
+    BatchId, BatchTask, BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, PortBlock, RescueId,
     RescueRecord, SessionId, SessionRecord, Waiter, WorktreeId, WorktreeName, WorktreeRecord,
 };
 
@@ -222,6 +222,25 @@ impl Records {
         let sql = "SELECT * FROM leases
             WHERE holder = 'session' AND holder_name = ?1 AND ended_at IS NULL ORDER BY fence";
         self.database.list("list the leases of a session", sql, [id.to_string()], rows::lease)
+    }
+
+    /// Finds the block of ports that a worktree has.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn ports_of(&self, id: WorktreeId) -> Result<Option<PortBlock>, StoreError> {
+        let sql = "SELECT * FROM ports WHERE worktree = ?1";
+        self.database.one("find ports", sql, [id.to_string()], rows::port_block)
+    }
+
+    /// Lists the blocks of the worktrees that are not gone, but for those that nobody was given yet.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn port_blocks(&self) -> Result<Vec<PortBlock>, StoreError> {
+        let sql = "SELECT ports.* FROM ports JOIN worktrees ON worktrees.id = ports.worktree
+            WHERE worktrees.state NOT IN ('gone', 'idle')";
+        self.database.list("list ports", sql, [], rows::port_block)
     }
 
     /// Tells whether there ever was a call of this batch.

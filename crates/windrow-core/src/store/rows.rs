@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use rusqlite::{Result, Row, types::Type};
 use windrow_model::{
     BatchTask, BranchOrigin, CarriedFile, Checkout, DirectoryIdentity, Event, Fence, Harvest, Holder,
-    LeaseRecord, NewEvent, Oid, ProcessIdentity, RescueRecord, SessionBond, SessionRecord, Settled, Verdict,
-    Waiter, WorktreeRecord,
+    LeaseRecord, NewEvent, Oid, PortBlock, ProcessIdentity, RescueRecord, SessionBond, SessionRecord,
+    Settled, Verdict, Waiter, WorktreeRecord,
 };
 
 use super::StoreError;
@@ -232,6 +232,10 @@ fn harvest(row: &Row<'_>) -> Result<Option<Harvest>> {
         rescue: parsed_option(row, "rescue")?,
         fate: row.get("fate")?,
     }))
+}
+
+pub(super) fn port_block(row: &Row<'_>) -> Result<PortBlock> {
+    Ok(PortBlock { first: row.get("first")?, count: row.get("count")? })
 }
 
 pub(super) fn waiter(row: &Row<'_>) -> Result<Waiter> {

@@ -123,6 +123,8 @@ impl Classify for AcquireError {
                     .hint(hint)
                     .detail(|details| tell_holders(details, *max, holders))
             }
+            Self::NoPorts { .. } => Kind::new(Code::PoolExhausted)
+                .hint("widen `ports.range`, lower `ports.count`, or release a worktree"),
             Self::NoSuchProcess { .. } => {
                 Kind::new(Code::NotFound).hint("name a process that runs; `--pid $$` is the shell that calls")
             }

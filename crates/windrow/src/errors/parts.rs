@@ -23,6 +23,7 @@ impl Classify for ConfigError {
             | Self::Syntax { .. }
             | Self::WrongValue { .. }
             | Self::FileOnly { .. }
+            | Self::CommittedVariable { .. }
             | Self::Steers { .. } => Kind::new(Code::Config),
             Self::ProgramVersion { .. } => Kind::new(Code::Internal),
         }

@@ -64,6 +64,7 @@ mod seeds;
 mod sessions;
 mod setup;
 mod shell;
+mod side_by_side;
 mod space;
 mod standing_aside;
 mod supervision;

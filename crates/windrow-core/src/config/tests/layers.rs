@@ -86,13 +86,20 @@ fn every_key_is_read_from_a_file() {
             populate = "recursive"
             [task]
             states = ["open", "shut"]
+            [ports]
+            count = 3
+            range = "4000-4999"
+            [env]
+            DATABASE = "app_{slug}"
             [guard]
             max_files = 7
         "#,
     );
     let loaded = fixture.load().unwrap();
-    let Settings { discovery, pool, branch, carry, rescue, run, task, submodules, guard, seed } =
+    let Settings { discovery, pool, branch, carry, rescue, run, task, ports, env, submodules, guard, seed } =
         loaded.settings;
+    assert_eq!((ports.count, ports.range.to_string().as_str()), (3, "4000-4999"));
+    assert_eq!(env.into_iter().collect::<Vec<_>>(), [("DATABASE".to_owned(), "app_{slug}".to_owned())]);
     assert_eq!(task.states, ["open", "shut"]);
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
@@ -186,4 +193,30 @@ fn what_is_listed_reads_back_as_itself() {
         before.values.iter().map(|value| format!("{} = {}\n", value.key, value.value)).collect();
     let after = Fixture::new().user(&text).load().unwrap();
     assert_eq!(after.settings, before.settings);
+}
+
+#[test]
+fn variables_come_from_every_layer_but_the_committed_one() {
+    let fixture = Fixture::new()
+        .user("[env]\nA = \"user\"\nB = \"user\"\n")
+        .private("[env]\nB = \"{port_1}\"\n")
+        .environment("WINDROW_CONFIG__ENV__Mixed_Case", "{name}")
+        .flag("env.C", "flag");
+    let loaded = fixture.load().unwrap();
+    let set: Vec<_> = loaded.settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(set, ["A=user", "B={port_1}", "C=flag", "Mixed_Case={name}"]);
+    assert_eq!(value(&loaded, "env.B").origin, Origin::Private(fixture.private_file()));
+    let committed = Fixture::new().repository("[env]\nA = \"x\"\n");
+    assert!(committed.message().contains("`env.A` is refused"), "{}", committed.message());
+    for wrong in [
+        "PATH = 3",
+        "A = \"{nme}\"",
+        "GIT_DIR = \"/x\"",
+        "WINDROW_NAME = \"x\"",
+        "1A = \"x\"",
+        "A = { b = 1 }",
+    ] {
+        let told = Fixture::new().user(&format!("[env]\n{wrong}\n")).message();
+        assert!(told.contains("`env."), "{told}");
+    }
 }

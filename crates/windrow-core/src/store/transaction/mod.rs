@@ -3,6 +3,7 @@
 mod batches;
 mod history;
 mod leases;
+mod ports;
 mod sessions;
 mod worktrees;
 
