@@ -231,6 +231,7 @@ pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) -> Result<()
         fs::remove_tree(&directory).map_err(|source| StateError::Io { path: directory, source })?;
     }
     forget(pool, &record.id);
+    Ok(())
 }
 
 /// Removes what is kept of a spare beside its files. Repeating it does no harm.
@@ -251,7 +252,6 @@ pub(super) fn forget(pool: &Pool, id: &WorktreeId) {
             _ => {}
         }
     }
-    Ok(())
 }
 
 impl Pool {
