@@ -66,6 +66,8 @@ pub struct SeedFigures {
     pub copied_bytes: u64,
     /// Compiled units that stayed behind, because the path of the main worktree is in them.
     pub left_behind: u64,
+    /// Build scripts that run again because they do not say what they read, and something differs.
+    pub run_again: u64,
     /// Sources that are as in the main worktree.
     pub same: u64,
     /// Sources that count as changed.

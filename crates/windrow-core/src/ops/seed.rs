@@ -208,11 +208,24 @@ impl Seeding<'_> {
             return Ok(Vec::new());
         }
         let seed = |path, fate| Seed { tool: SeedTool::Cargo, path, fate };
-        match self.give_times(&taken) {
-            Ok(timed) => {
+        let timed = self.give_times(&taken).and_then(|timed| {
+            let again = self.forget_undeclared(&taken, &timed)?;
+            Ok((timed, again))
+        });
+        match timed {
+            Ok((timed, again)) => {
                 let told = |(path, one): (BString, Taken)| {
                     let (same, changed, astray) = (timed.same, timed.changed, timed.astray.clone());
-                    seed(path, SeedFate::Taken(SeedFigures { same, changed, astray, ..one.figures }))
+                    seed(
+                        path,
+                        SeedFate::Taken(SeedFigures {
+                            same,
+                            changed,
+                            astray,
+                            run_again: again,
+                            ..one.figures
+                        }),
+                    )
                 };
                 Ok(taken.into_iter().map(told).collect())
             }
@@ -223,6 +236,20 @@ impl Seeding<'_> {
                 Ok(taken.into_iter().map(|(path, _)| seed(path, SeedFate::Left(why.clone()))).collect())
             }
         }
+    }
+
+    /// What a build script reads without telling cargo is known to be the same only where everything is, the commit included.
+    fn forget_undeclared(&self, taken: &[(BString, Taken)], timed: &Timed) -> Result<u64, String> {
+        let head = self.pool.repository().current_head(&self.pool.git);
+        let same_commit = head.is_ok_and(|head| head.oid == Some(self.record.base));
+        if same_commit && timed.changed == 0 && !timed.lacks {
+            return Ok(0);
+        }
+        let forget = |(path, one): &(BString, Taken)| {
+            let place = self.record.path.join(OsStr::from_bytes(path));
+            one.cache.forget_undeclared(&place).map_err(|error| error.to_string())
+        };
+        taken.iter().map(forget).sum()
     }
 
     fn give_times(&self, taken: &[(BString, Taken)]) -> Result<Timed, String> {

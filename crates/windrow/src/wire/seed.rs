@@ -41,6 +41,8 @@ pub(crate) struct Figures {
     copied_bytes: u64,
     /// Compiled units that stayed behind, because the path of the main worktree is in them.
     left_behind: u64,
+    /// Build scripts that run again because they do not say what they read, and something differs.
+    run_again: u64,
     /// Sources that are as in the main worktree.
     same: u64,
     /// Sources that count as changed.
@@ -66,6 +68,7 @@ impl From<&SeedFigures> for Figures {
             shared_bytes: figures.shared_bytes,
             copied_bytes: figures.copied_bytes,
             left_behind: figures.left_behind,
+            run_again: figures.run_again,
             same: figures.same,
             changed: figures.changed,
             astray: figures.astray.as_ref().map(|path| Bytes::new(path)),

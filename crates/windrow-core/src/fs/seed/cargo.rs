@@ -29,6 +29,22 @@ pub struct CargoCache {
     pub builds: Vec<Stamp>,
     /// How many units have the path of the checkout compiled in and stay behind.
     pub left_behind: u64,
+    /// How many of the checkout's own build scripts do not say what they read.
+    silent: u64,
+    /// What cargo knows of the units of their packages: directories in the cache.
+    undeclared: Vec<BString>,
+}
+
+impl CargoCache {
+    /// Has the build scripts that do not say what they read run again, in a copy whose sources are not all as they were: what such a
+    /// script reads outside of its package, cargo does not see. Tells how many there are.
+    ///
+    /// # Errors
+    /// Something cannot be removed.
+    pub fn forget_undeclared(&self, copy: &Path) -> std::io::Result<u64> {
+        self.undeclared.iter().try_for_each(|known| std::fs::remove_dir_all(path_of(copy, known)))?;
+        Ok(self.silent)
+    }
 }
 
 /// Files beside the profiles that cargo keeps facts in.
@@ -41,11 +57,13 @@ const FACTS: [&[u8]; 3] = [b"CACHEDIR.TAG", b".rustc_info.json", b".rustdoc_fing
 pub fn look_at_cargo(target: &Path, root: &Path, lock: &BuildLock) -> Result<CargoCache, SeedError> {
     let fd = at::open_root(target).map_err(|error| SeedError::at(b"", error))?;
     let places = Places { root, target };
-    let mut baked = HashSet::new();
+    let (mut baked, mut undeclared, mut silent) = (HashSet::new(), Vec::new(), 0);
     for profile in lock.profiles() {
         let directory = at::open_dir(&fd, profile).map_err(|error| SeedError::at(profile, error))?;
-        let found = Profile { directory, places: &places }.baked()?;
-        baked.extend(found.into_iter().map(|unit| (profile.clone(), unit)));
+        let found = Profile { directory, places: &places }.judge()?;
+        silent += found.silent;
+        undeclared.extend(found.undeclared.iter().map(|known| at::join(profile, known).into()));
+        baked.extend(found.baked.into_iter().map(|unit| (profile.clone(), unit)));
     }
     let tree = SourceTree::look(&fd, &mut |path, kind| comes_along(lock.profiles(), &baked, path, kind))?;
     if let Some((path, _)) = tree.links().find(|(_, target)| leads_into(target, root)) {
@@ -53,7 +71,7 @@ pub fn look_at_cargo(target: &Path, root: &Path, lock: &BuildLock) -> Result<Car
     }
     let mut builds: Vec<_> = tree.times(is_moment).collect();
     builds.sort_unstable();
-    Ok(CargoCache { tree, builds, left_behind: baked.len() as u64 })
+    Ok(CargoCache { tree, builds, left_behind: baked.len() as u64, silent, undeclared })
 }
 
 struct Places<'a> {
@@ -115,11 +133,15 @@ struct Noted {
     scripts: HashSet<BString>,
     /// One has the path compiled in whose unit cannot be told.
     unnamed: bool,
+    /// How many own build scripts do not say what they read.
+    silent: u64,
+    /// What cargo knows of the units of their packages.
+    undeclared: Vec<Vec<u8>>,
 }
 
 impl Profile<'_> {
-    /// The units that have the path of the checkout compiled in.
-    fn baked(&self) -> Result<HashSet<Unit>, SeedError> {
+    /// What the files of the profile tell; all that has the path compiled in is in `baked`.
+    fn judge(&self) -> Result<Noted, SeedError> {
         if !self.has(b".fingerprint")? {
             return Err(SeedError::Layout { path: b".fingerprint".into() });
         }
@@ -140,9 +162,26 @@ impl Profile<'_> {
             self.judge_script(script, &mut noted)?;
         }
         if noted.unnamed {
-            noted.baked.extend(noted.own);
+            noted.baked.extend(noted.own.drain());
         }
-        Ok(noted.baked)
+        let units = self.names(b".fingerprint")?;
+        let of = |packages: &HashSet<BString>| -> Vec<BString> {
+            units.iter().filter(|unit| packages.contains(&without_unit(unit))).cloned().collect()
+        };
+        // Cargo does not see by a script alone that what was compiled with its output is stale.
+        let behind =
+            scripts.iter().filter(|script| unit_of(script).is_some_and(|unit| noted.baked.contains(&unit)));
+        let behind: HashSet<_> = behind.map(|script| without_unit(script)).collect();
+        noted.baked.extend(of(&behind).iter().filter_map(|unit| unit_of(unit)));
+        let mut silent = HashSet::new();
+        for script in &scripts {
+            if self.is_undeclared(script, &noted)? {
+                noted.silent += 1;
+                silent.insert(without_unit(script));
+            }
+        }
+        noted.undeclared = of(&silent).iter().map(|unit| at::join(b".fingerprint", unit)).collect();
+        Ok(noted)
     }
 
     fn note(&self, path: &[u8], noted: &mut Noted) -> Result<(), SeedError> {
@@ -193,6 +232,23 @@ impl Profile<'_> {
             noted.baked.insert(unit);
         }
         Ok(())
+    }
+
+    /// Tells whether an own build script that comes along does not say what it reads. *Source*: cargo's `LocalFingerprint`, which is
+    /// `Precalculated` then.
+    fn is_undeclared(&self, directory: &BString, noted: &Noted) -> Result<bool, SeedError> {
+        let known = at::join(b".fingerprint", directory);
+        let behind = unit_of(directory).is_some_and(|unit| noted.baked.contains(&unit));
+        if behind || !noted.scripts.contains(&without_unit(directory)) {
+            return Ok(false);
+        }
+        for name in self.names(&known)? {
+            let facts = name.starts_with(b"run-build-script") && name.ends_with(b".json");
+            if facts && self.read(&at::join(&known, &name))?.contains_str("\"Precalculated\"") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Tells whether any file below a directory mentions the checkout.

@@ -65,6 +65,8 @@ pub struct Timed {
     pub same: u64,
     /// How many files count as changed.
     pub changed: u64,
+    /// Whether the checkout has names that the worktree lacks.
+    pub lacks: bool,
     /// The link for whose sake everything counts as changed.
     pub astray: Option<BString>,
 }
@@ -82,6 +84,7 @@ pub fn give_times(sources: &Sources<'_>) -> Result<Timed, SeedError> {
         to_known: by_path(sources.to_index),
         verdicts: Vec::new(),
         stale_packages: HashSet::new(),
+        lacks: false,
         astray: None,
     };
     judge.walk(&to, Some(&from), b"")?;
@@ -108,6 +111,7 @@ struct Judge<'a> {
     verdicts: Vec<Verdict>,
     /// Manifests of packages that lack something.
     stale_packages: HashSet<BString>,
+    lacks: bool,
     astray: Option<BString>,
 }
 
@@ -117,6 +121,7 @@ impl Judge<'_> {
         let here = self.names(to, path).map_err(failed)?;
         let there = from.map_or_else(|| Ok(HashSet::new()), |from| self.names(from, path)).map_err(failed)?;
         if !there.is_subset(&here) {
+            self.lacks = true;
             self.note_lack(path);
         }
         let mut names: Vec<_> = here.iter().collect();
@@ -254,7 +259,7 @@ impl Judge<'_> {
     }
 
     fn apply(mut self, root: &OwnedFd) -> Result<Timed, SeedError> {
-        let mut timed = Timed { astray: self.astray.take(), ..Timed::default() };
+        let mut timed = Timed { astray: self.astray.take(), lacks: self.lacks, ..Timed::default() };
         for verdict in &self.verdicts {
             let stale = timed.astray.is_some() || self.stale_packages.contains(&verdict.path);
             let given = verdict.given.filter(|_| !stale);

@@ -45,12 +45,11 @@ fn h32_a_commit_that_the_main_worktree_has_left() {
     is_right(&repo, &first);
     build_main(&repo);
     is_right(&repo, &first);
-    for name in ["quiet", "watch"] {
-        fs::remove_file(root.join(name).join("data/two")).unwrap();
-    }
-    let third = repo.commit("fewer files, and nothing is newer");
-    repo.git(["checkout", "--quiet", &second]);
-    build_main(&repo);
+    // Fewer files, and none that is newer: the main worktree keeps those of the second.
+    repo.git(["rm", "--quiet", "--cached", "quiet/data/two", "watch/data/two"]);
+    repo.git(["commit", "--quiet", "--message", "fewer"]);
+    let third = repo.oid("HEAD");
+    repo.git(["reset", "--quiet", &second]);
     is_right(&repo, &third);
 }
 
@@ -72,6 +71,23 @@ fn h32_a_main_worktree_with_changes_of_its_own() {
     repo.git(["update-index", "--assume-unchanged", "watch/data/one"]);
     build_main(&repo);
     is_right(&repo, "HEAD");
+}
+
+#[test]
+fn h32_a_build_script_that_reads_elsewhere_and_does_not_say_so() {
+    let repo = workspace();
+    let root = repo.path();
+    let script = fs::read_to_string(root.join("quiet/build.rs")).unwrap();
+    put(&root.join("quiet/build.rs"), script.replace("\"data\"", "\"../elsewhere\""));
+    put(&root.join("elsewhere/one"), "elsewhere 0\n");
+    repo.commit("reads elsewhere");
+    build_main(&repo);
+    put(&root.join("elsewhere/one"), "elsewhere 1\n");
+    let second = repo.commit("elsewhere");
+    repo.git(["checkout", "--quiet", "HEAD~1"]);
+    let path = taken(&repo, &["--name", "probe", "--base", &second]);
+    let printed = printed(&repo, &path);
+    assert!(printed.contains("one=elsewhere 1;"), "{printed}");
 }
 
 #[test]
