@@ -72,6 +72,13 @@ fn what_is_compiled_in_of_a_place_is_the_worktrees_own() {
         let all = inside.iter().all(|one| std::path::Path::new(one).starts_with(place));
         assert!(inside.len() == 3 && all, "{}: {inside:?}", place.display());
     }
+    // What depends on something that holds a path is compiled anew as well.
+    put(&repo.path().join("lib/src/lib.rs"), "pub const HOME: &str = env!(\"CARGO_MANIFEST_DIR\");\n");
+    put(&repo.path().join("app/src/main.rs"), "fn main() { print!(\"{}\", lib::HOME); }\n");
+    repo.commit("a path for others");
+    cargo(&repo, repo.path(), &["build"]).run().assert_success();
+    let path = taken(&repo, &["--name", "deep"]);
+    assert_eq!(printed(&repo, &path), path.join("lib").to_str().unwrap());
 }
 
 #[test]

@@ -29,7 +29,9 @@ pub struct CargoCache {
     pub builds: Vec<Stamp>,
     /// How many units have the path of the checkout compiled in and stay behind.
     pub left_behind: u64,
-    /// What cargo knows of those of the checkout's own build scripts that do not say what they read: directories in the cache.
+    /// How many of the checkout's own build scripts do not say what they read.
+    silent: u64,
+    /// What cargo knows of the units of their packages: directories in the cache.
     undeclared: Vec<BString>,
 }
 
@@ -41,7 +43,7 @@ impl CargoCache {
     /// Something cannot be removed.
     pub fn forget_undeclared(&self, copy: &Path) -> std::io::Result<u64> {
         self.undeclared.iter().try_for_each(|known| std::fs::remove_dir_all(path_of(copy, known)))?;
-        Ok(self.undeclared.len() as u64)
+        Ok(self.silent)
     }
 }
 
@@ -55,10 +57,11 @@ const FACTS: [&[u8]; 3] = [b"CACHEDIR.TAG", b".rustc_info.json", b".rustdoc_fing
 pub fn look_at_cargo(target: &Path, root: &Path, lock: &BuildLock) -> Result<CargoCache, SeedError> {
     let fd = at::open_root(target).map_err(|error| SeedError::at(b"", error))?;
     let places = Places { root, target };
-    let (mut baked, mut undeclared) = (HashSet::new(), Vec::new());
+    let (mut baked, mut undeclared, mut silent) = (HashSet::new(), Vec::new(), 0);
     for profile in lock.profiles() {
         let directory = at::open_dir(&fd, profile).map_err(|error| SeedError::at(profile, error))?;
         let found = Profile { directory, places: &places }.judge()?;
+        silent += found.silent;
         undeclared.extend(found.undeclared.iter().map(|known| at::join(profile, known).into()));
         baked.extend(found.baked.into_iter().map(|unit| (profile.clone(), unit)));
     }
@@ -68,7 +71,7 @@ pub fn look_at_cargo(target: &Path, root: &Path, lock: &BuildLock) -> Result<Car
     }
     let mut builds: Vec<_> = tree.times(is_moment).collect();
     builds.sort_unstable();
-    Ok(CargoCache { tree, builds, left_behind: baked.len() as u64, undeclared })
+    Ok(CargoCache { tree, builds, left_behind: baked.len() as u64, silent, undeclared })
 }
 
 struct Places<'a> {
@@ -130,7 +133,9 @@ struct Noted {
     scripts: HashSet<BString>,
     /// One has the path compiled in whose unit cannot be told.
     unnamed: bool,
-    /// What cargo knows of own build scripts that do not say what they read.
+    /// How many own build scripts do not say what they read.
+    silent: u64,
+    /// What cargo knows of the units of their packages.
     undeclared: Vec<Vec<u8>>,
 }
 
@@ -159,9 +164,23 @@ impl Profile<'_> {
         if noted.unnamed {
             noted.baked.extend(noted.own.drain());
         }
+        let units = self.names(b".fingerprint")?;
+        let of = |packages: &HashSet<BString>| -> Vec<BString> {
+            units.iter().filter(|unit| packages.contains(&without_unit(unit))).cloned().collect()
+        };
+        // Cargo does not see by a script alone that what was compiled with its output is stale.
+        let behind =
+            scripts.iter().filter(|script| unit_of(script).is_some_and(|unit| noted.baked.contains(&unit)));
+        let behind: HashSet<_> = behind.map(|script| without_unit(script)).collect();
+        noted.baked.extend(of(&behind).iter().filter_map(|unit| unit_of(unit)));
+        let mut silent = HashSet::new();
         for script in &scripts {
-            self.judge_declaration(script, &mut noted)?;
+            if self.is_undeclared(script, &noted)? {
+                noted.silent += 1;
+                silent.insert(without_unit(script));
+            }
         }
+        noted.undeclared = of(&silent).iter().map(|unit| at::join(b".fingerprint", unit)).collect();
         Ok(noted)
     }
 
@@ -215,22 +234,21 @@ impl Profile<'_> {
         Ok(())
     }
 
-    /// Notes an own build script that does not say what it reads, unless it stays behind anyway. *Source*: cargo's `LocalFingerprint`,
-    /// which is `Precalculated` then.
-    fn judge_declaration(&self, directory: &BString, noted: &mut Noted) -> Result<(), SeedError> {
+    /// Tells whether an own build script that comes along does not say what it reads. *Source*: cargo's `LocalFingerprint`, which is
+    /// `Precalculated` then.
+    fn is_undeclared(&self, directory: &BString, noted: &Noted) -> Result<bool, SeedError> {
         let known = at::join(b".fingerprint", directory);
         let behind = unit_of(directory).is_some_and(|unit| noted.baked.contains(&unit));
         if behind || !noted.scripts.contains(&without_unit(directory)) {
-            return Ok(());
+            return Ok(false);
         }
         for name in self.names(&known)? {
             let facts = name.starts_with(b"run-build-script") && name.ends_with(b".json");
             if facts && self.read(&at::join(&known, &name))?.contains_str("\"Precalculated\"") {
-                noted.undeclared.push(known.clone());
-                return Ok(());
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Tells whether any file below a directory mentions the checkout.
