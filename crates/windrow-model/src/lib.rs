@@ -18,6 +18,7 @@ mod prune;
 mod quantity;
 mod reconcile;
 mod record;
+mod remains;
 mod retention;
 mod seed;
 mod session;
@@ -61,6 +62,7 @@ pub use record::{
     BranchOrigin, CarriedFile, CarriedKind, Checkout, DirectoryIdentity, LeaseRecord, RescueRecord, Waiter,
     WorktreeRecord,
 };
+pub use remains::{LossSeen, ProofSeen, RegistrationProofs, Remains, files_remains, registration_remains};
 pub use retention::expired_rescues;
 pub use seed::{DepInfo, SeedChoice, SeedTool, mentions, mentions_outside, seeded_time};
 pub use session::{SessionBond, SessionRecord, session_liveness};

@@ -211,10 +211,13 @@ pub fn sweep_leftovers(repo: &Repository, before: SystemTime) -> io::Result<u64>
 /// # Errors
 /// Something is there already, or the file system refuses.
 pub fn write_dot_git(worktree: &Path, admin: &Path) -> io::Result<()> {
-    let mut text = b"gitdir: ".to_vec();
-    text.extend_from_slice(admin.as_os_str().as_bytes());
-    text.push(b'\n');
-    write_new(&worktree.join(".git"), &text)
+    write_new(&worktree.join(".git"), &dot_git_text(admin))
+}
+
+/// What the `.git` file of a worktree says whose administrative directory is `admin`.
+#[must_use]
+pub fn dot_git_text(admin: &Path) -> Vec<u8> {
+    [b"gitdir: ", admin.as_os_str().as_bytes(), b"\n"].concat()
 }
 
 /// Hides a registered worktree from every git that looks from now on, before its directory is taken out of the registry.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use bstr::BString;
-use rustix::fs::OFlags;
-use windrow_model::WorktreeId;
+use rustix::{fs::OFlags, io::Errno};
+use windrow_model::{ProofSeen, WorktreeId};
 
 use super::admin::{ADOPTED_FILE, IDENTITY_FILE};
 
@@ -71,6 +71,31 @@ pub fn dot_git_of(worktree: &Path) -> io::Result<Option<PathBuf>> {
     let target =
         target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "`.git` names no directory"))?;
     Ok(Some(worktree.join(OsStr::from_bytes(target))))
+}
+
+/// What a file still says into which `written` was written: bytes that nobody synced are gone, or zeros, after a power cut.
+///
+/// # Errors
+/// It cannot be read; what is no plain file says something else.
+pub fn proof_in(path: &Path, written: &[u8]) -> io::Result<ProofSeen> {
+    let bytes = match read_plain(path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(ProofSeen::Missing),
+        Err(error) if is_no_plain_file(&error) => return Ok(ProofSeen::Others),
+        Err(error) => return Err(error),
+    };
+    Ok(if bytes == written {
+        ProofSeen::Ours
+    } else if written.starts_with(&bytes) || bytes.iter().all(|byte| *byte == 0) {
+        ProofSeen::CutShort
+    } else {
+        ProofSeen::Others
+    })
+}
+
+fn is_no_plain_file(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 /// Reads a plain file without following a symbolic link; `None` when there is none.

@@ -16,7 +16,7 @@ use bstr::ByteSlice;
 use windrow_model::Oid;
 
 use super::{
-    admin::{ADOPTED_FILE, IDENTITY_FILE, write_new},
+    admin::{ADOPTED_FILE, IDENTITY_FILE, dot_git_text, write_new},
     command::{Git, GitError},
     facts::{AdminFacts, admin_facts, read_plain},
     refs::text_oid,
@@ -67,7 +67,7 @@ pub fn first_commit(admin: &Path) -> io::Result<Option<Oid>> {
 pub fn relink(worktree: &Path, admin: &Path) -> io::Result<()> {
     let place = worktree.join(".git");
     read_plain(&place)?;
-    replace(&place, &[b"gitdir: ", admin.as_os_str().as_bytes(), b"\n"].concat())
+    replace(&place, &dot_git_text(admin))
 }
 
 /// Makes an administrative directory name `worktree`.

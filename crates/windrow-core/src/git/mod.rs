@@ -46,8 +46,8 @@ mod worktrees;
 mod tests;
 
 pub use admin::{
-    AdminError, AdminHead, AdminRequest, IDENTITY_FILE, PreparedAdmin, hide_admin, lock_admin, prepare,
-    retire_admin, show_admin, sweep_leftovers, write_dot_git,
+    AdminError, AdminHead, AdminRequest, IDENTITY_FILE, PreparedAdmin, dot_git_text, hide_admin, lock_admin,
+    prepare, retire_admin, show_admin, sweep_leftovers, write_dot_git,
 };
 pub use attributes::{AttributesError, WhyGit, needs_git, needs_git_always};
 pub use carried::{read_carried, write_carried};
@@ -58,7 +58,7 @@ pub use checkout::{
 pub use command::{Call, Git, GitError, GitFailure, GitOutput, LOCAL_VARIABLES};
 pub use config::{Config, Sparse};
 pub use discover::{DiscoverError, discover};
-pub use facts::{AdminFacts, admin_facts, dot_git_of};
+pub use facts::{AdminFacts, admin_facts, dot_git_of, proof_in};
 pub use guard::{
     Differing, MainFiles, MainFilesError, Setting, content_hash, hooks_in, main_files, set_not_bare,
     settings_in, unset_worktree,

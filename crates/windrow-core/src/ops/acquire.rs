@@ -26,7 +26,7 @@ use super::{
     recover::{self, Spare},
     request::AcquireRequest,
     resume::{self, Held, Resumed},
-    session, sweep, variables, version, warm,
+    session, sweep, undo, variables, version, warm,
 };
 use crate::{
     fs,
@@ -212,7 +212,7 @@ fn build_and_publish(
     match finish(&built.record) {
         Ok(carried) => built.taken.files = carried.unwrap_or(built.taken.files),
         Err(error) => {
-            create::roll_back(pool, store, worktree)?;
+            undo::roll_back(pool, store, worktree)?;
             return Err(error);
         }
     }
@@ -220,7 +220,7 @@ fn build_and_publish(
     match publish(store, &built, lease, &seen) {
         Ok(state) => built.record.state = state,
         Err(error) => {
-            create::roll_back(pool, store, worktree)?;
+            undo::roll_back(pool, store, worktree)?;
             return Err(StateError::from(error).into());
         }
     }

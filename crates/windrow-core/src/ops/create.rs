@@ -2,7 +2,7 @@
 //!
 //! # Crash safety
 //! The record says `creating` before anything else is done. From then until the last transaction nobody has been given the
-//! worktree, so any failure and any crash undoes it: [`roll_back`] is called by both, and each of its steps may be repeated.
+//! worktree, so any failure and any crash undoes it: [`undo::roll_back`] is called by both, and each of its steps may be repeated.
 //! Nothing is synced on this path.
 //!
 //! # Locking
@@ -17,8 +17,7 @@ use std::{
 };
 
 use windrow_model::{
-    BranchName, BranchOrigin, Checkout, Oid, SpaceNeed, SpaceShortage, TreeEntry, WorktreeEvent,
-    WorktreeRecord, check_space,
+    BranchName, BranchOrigin, Checkout, Oid, SpaceNeed, SpaceShortage, TreeEntry, WorktreeRecord, check_space,
 };
 
 use super::{
@@ -29,13 +28,12 @@ use super::{
     observer::Observer,
     outcome::Seed,
     pool::{Pool, make_new_directory},
-    seed,
+    seed, undo,
     warm::spare,
 };
 use crate::{
     fs::{self, BlobReader, BlobSource, DirectoryError, Protection, Seclusion},
     git::{self, AdminHead, AdminRequest, Expect, Objects, RefChange, RefError, TreeListing},
-    process,
     store::LocalStore,
 };
 
@@ -61,7 +59,7 @@ pub(super) fn build(
 ) -> Result<Built, CreateError> {
     let made = make(pool, record.clone(), beginning, wanted, observer);
     if made.is_err() {
-        roll_back(pool, store, &record)?;
+        undo::roll_back(pool, store, &record)?;
     }
     made
 }
@@ -179,7 +177,7 @@ fn existing_ancestor(path: &Path) -> &Path {
 }
 
 /// Where a worktree's directory is made before it gets its name.
-fn unnamed(record: &WorktreeRecord) -> PathBuf {
+pub(super) fn unnamed(record: &WorktreeRecord) -> PathBuf {
     record.path.with_file_name(format!(".new-{}", record.id))
 }
 
@@ -333,144 +331,5 @@ impl BlobSource for Source<'_> {
 impl BlobReader for Reader {
     fn read(&mut self, oid: &windrow_model::Oid, buffer: &mut Vec<u8>) -> io::Result<()> {
         self.0.read(oid, buffer)
-    }
-}
-
-/// Undoes a creation, wherever it stopped. Repeating it does no harm.
-///
-/// Only what carries this worktree's id goes: a directory whose name holds it or whose `.git` file names our administrative
-/// directory, an administrative directory with our token, a branch whose newest reflog entry is ours and that
-/// still is at the base. An older entry proves nothing: a killed git leaves the reflog of a branch that never came to be.
-pub(super) fn roll_back(
-    pool: &Pool,
-    store: &mut LocalStore,
-    record: &WorktreeRecord,
-) -> Result<(), StateError> {
-    let lock = pool.lock_repository()?;
-    let registry = || pool.repository().common_dir.join("worktrees");
-    let admin = git::find_admin(pool.repository(), &record.id.to_string())
-        .map_err(|source| StateError::Io { path: registry(), source })?;
-    discard_files(record, admin.as_deref());
-    spare::discard(pool, record);
-    let unproven = (admin.is_none() && is_cut_short(record, &record.admin, git::IDENTITY_FILE))
-        .then(|| record.admin.clone());
-    let unpublished = git::unpublished_admin(pool.repository(), &record.id.to_string());
-    for directory in admin.into_iter().chain(unproven).chain(unpublished) {
-        if let Err(error) = pool.retire_admin(&directory) {
-            tracing::warn!(%error, path = %directory.display(), "cannot remove an administrative directory");
-        }
-    }
-    discard_branch(pool, record);
-    drop(lock);
-    let _ = std::fs::remove_file(pool.excludes_path(&record.id));
-    store.transaction(|tx| {
-        if let Some(lease) = tx.live_lease_of(record.id)? {
-            tx.end_lease(lease.id, lease.fence, Pool::now())?;
-        }
-        tx.advance(record.id, WorktreeEvent::RolledBack, Pool::now(), "creation was undone")
-    })?;
-    Ok(())
-}
-
-fn discard_files(record: &WorktreeRecord, admin: Option<&Path>) {
-    discard_unnamed(record);
-    let ours = match git::dot_git_of(&record.path).ok().flatten() {
-        Some(named) if Some(named.as_path()) == admin => true,
-        Some(named) => named == record.admin && is_cut_short(record, &named, git::IDENTITY_FILE),
-        None => is_cut_short(record, &record.path, ".git"),
-    };
-    if !ours {
-        return;
-    }
-    if let Err(error) = fs::move_to_trash(&record.path, &Pool::trash_of(record), record.name.as_str()) {
-        tracing::debug!(%error, path = %record.path.display(), "cannot move an unfinished worktree away");
-        // A full disk has no room for a trash. Under this name it is known as ours even when it is half deleted.
-        if fs::rename_new(&record.path, &unnamed(record)).is_ok() {
-            discard_unnamed(record);
-        }
-    }
-}
-
-/// The kernel dates births by its tick, which is up to ten milliseconds late.
-const TICK_NANOS: i128 = 10_000_000;
-
-/// Tells whether a directory of an unfinished worktree is one whose proof a power cut has emptied.
-///
-/// Nothing lay there when its making was recorded, so what was born since, under the boot of the record, and has lost exactly the
-/// bytes that were never synced, is ours.
-fn is_cut_short(record: &WorktreeRecord, directory: &Path, proof: &str) -> bool {
-    let other_boot = process::boot_id().is_ok_and(|boot| boot != record.boot_id);
-    let emptied = directory.join(proof).symlink_metadata();
-    let emptied = emptied.is_ok_and(|facts| facts.is_file() && facts.len() == 0);
-    let born = fs::directory_identity(directory).ok().flatten().and_then(|identity| identity.born_nanos);
-    let recorded = record.created_at.as_nanosecond() - TICK_NANOS;
-    other_boot && emptied && born.is_some_and(|born| i128::from(born) >= recorded)
-}
-
-fn discard_unnamed(record: &WorktreeRecord) {
-    let unnamed = unnamed(record);
-    if let Err(error) = fs::remove_tree(&unnamed)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::warn!(%error, path = %unnamed.display(), "cannot remove an unfinished worktree");
-    }
-}
-
-fn discard_branch(pool: &Pool, record: &WorktreeRecord) {
-    let Checkout::Branch { name, origin: BranchOrigin::Created } = &record.checkout else { return };
-    let mark = creation_mark(record);
-    let ours = git::last_reflog_message(&pool.git, pool.repository(), &name.full());
-    if !ours.is_ok_and(|found| found.is_some_and(|found| found == mark)) {
-        return;
-    }
-    if let Err(error) = git::pack_ref(&pool.git, pool.repository(), &name.full()) {
-        tracing::debug!(%error, branch = %name, "a git that lists refs may see the branch go");
-    }
-    let change = RefChange { name: name.full(), new: None, old: Expect::Is(record.base) };
-    if let Err(error) = git::update_refs(&pool.git, pool.repository(), &[change], "windrow: creation undone")
-    {
-        tracing::warn!(%error, branch = %name, "cannot delete the branch of an unfinished worktree");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    fn record(path: &Path, boot_id: &str, created_at: Timestamp) -> WorktreeRecord {
-        WorktreeRecord {
-            id: windrow_model::WorktreeId::new(uuid::Uuid::nil()),
-            name: "fern".parse().unwrap(),
-            path: path.to_owned(),
-            admin: path.join("admin"),
-            identity: None,
-            state: windrow_model::WorktreeState::Creating,
-            base: "1".repeat(40).parse().unwrap(),
-            target: None,
-            checkout: Checkout::Detached,
-            created_at,
-            keep_until: None,
-            doubt: None,
-            boot_id: boot_id.to_owned(),
-        }
-    }
-
-    #[test]
-    fn h37_only_what_was_born_since_and_emptied_under_another_boot_is_ours() {
-        let before = Pool::now();
-        let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join(".git"), "").unwrap();
-        let path = place.path();
-        let now = process::boot_id().unwrap();
-        assert!(is_cut_short(&record(path, "another", before), path, ".git"));
-        assert!(!is_cut_short(&record(path, &now, before), path, ".git"), "under this boot");
-        let later = before + jiff::SignedDuration::from_secs(60);
-        assert!(!is_cut_short(&record(path, "another", later), path, ".git"), "it was there before");
-        std::fs::write(path.join(".git"), "gitdir: elsewhere\n").unwrap();
-        assert!(!is_cut_short(&record(path, "another", before), path, ".git"), "it still says whose it is");
-        std::fs::remove_file(path.join(".git")).unwrap();
-        assert!(!is_cut_short(&record(path, "another", before), path, ".git"), "it never said so");
     }
 }

@@ -252,7 +252,7 @@ fn set_aside(pool: &Pool, worktree: &WorktreeRecord) -> Result<fs::SetAside, Rem
 
 /// Makes sure that what is recorded to be gone does not come back with a power cut: what comes before a synced record is on the
 /// disk with it on file systems with one journal, but not on btrfs.
-fn sync_removal(pool: &Pool, worktree: &WorktreeRecord) -> Result<(), StateError> {
+pub(super) fn sync_removal(pool: &Pool, worktree: &WorktreeRecord) -> Result<(), StateError> {
     let beside = worktree.path.parent().unwrap_or(&worktree.path);
     let common = pool.repository().common_dir.as_path();
     let registry = worktree.admin.parent().filter(|registry| registry.is_dir()).unwrap_or(common);
@@ -342,15 +342,7 @@ pub(super) fn quarantine(
     lease: Option<LeaseRecord>,
     reason: String,
 ) -> Result<Released, ReleaseError> {
-    let set_aside = store.transaction(|tx| {
-        tx.set_doubt(worktree.id, Some(&reason))?;
-        tx.advance(worktree.id, WorktreeEvent::Doubted, Pool::now(), &reason)?;
-        match &lease {
-            Some(lease) => tx.end_lease(lease.id, lease.fence, Pool::now()),
-            None => Ok(()),
-        }
-    });
-    set_aside.map_err(|error: StoreError| StateError::from(error))?;
+    set_doubt(store, &worktree, lease.as_ref(), &reason)?;
     worktree.state = WorktreeState::Quarantined;
     worktree.doubt = Some(reason.clone());
     Ok(Released {
@@ -364,6 +356,24 @@ pub(super) fn quarantine(
         drift: Vec::new(),
         meanwhile: Vec::new(),
     })
+}
+
+/// Records that a worktree is left in place, with the reason, and that its lease is over.
+pub(super) fn set_doubt(
+    store: &mut LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    reason: &str,
+) -> Result<(), StateError> {
+    let set_aside = store.transaction(|tx| {
+        tx.set_doubt(worktree.id, Some(reason))?;
+        tx.advance(worktree.id, WorktreeEvent::Doubted, Pool::now(), reason)?;
+        match lease {
+            Some(lease) => tx.end_lease(lease.id, lease.fence, Pool::now()),
+            None => Ok(()),
+        }
+    });
+    Ok(set_aside.map_err(|error: StoreError| error)?)
 }
 
 fn outcome(

@@ -53,6 +53,7 @@ mod sweep;
 mod task;
 mod template;
 mod terms;
+mod undo;
 mod variables;
 mod version;
 mod warm;

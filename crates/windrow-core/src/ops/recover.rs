@@ -13,7 +13,7 @@ use windrow_model::{
 };
 
 use super::{
-    create, ending,
+    ending,
     error::StateError,
     guard,
     identity::{self, Identity},
@@ -25,6 +25,7 @@ use super::{
     reconcile, ref_locks,
     request::{AcquireRequest, WorkPolicy},
     rescues, session, suspension, sweep,
+    undo::{self, Undone},
     warm::{self, Removal},
 };
 use crate::{
@@ -164,7 +165,9 @@ fn recover_one(
         RecoveryAction::Leave | RecoveryAction::Examine => return Ok(None),
         RecoveryAction::RollBack => {
             refuse_roll_back(pool, store, &record)?;
-            create::roll_back(pool, store, &record)?;
+            if let Undone::SetAside(reason) = undo::roll_back(pool, store, &record)? {
+                return Ok(Some(format!("worktree `{name}` is quarantined: {reason}")));
+            }
             sweep::in_background(pool, &record);
             lock.0.remove()?;
             return Ok(Some(format!("undid the unfinished worktree `{name}`")));

@@ -6,7 +6,7 @@ use windrow_testkit::{
     Binary, Cuttable, Fault, FileSystem, PowerCut, PowerCuts, TestRepo, assert_same, inject, root_only,
 };
 
-use crate::pool::{acquire, files, left_in_place, rescues, restore, state, windrow};
+use crate::pool::{acquire, cut_short, files, left_in_place, rescues, restore, state, windrow};
 
 fn binary() -> Binary {
     Binary(env!("CARGO_BIN_EXE_windrow").into())
@@ -105,6 +105,29 @@ fn h37_what_is_recorded_to_be_gone_does_not_come_back() {
     assert!(!lease.path.exists());
     assert!(!repo.git_dir().join("worktrees/fern").exists());
     acquire(&repo, &["--name", "fern"]);
+}
+
+#[test]
+fn h37_a_creation_that_is_recorded_to_be_undone_does_not_come_back() {
+    let Some(root) = root_only("a power cut") else { return };
+    let Some(mut cuttable) = Cuttable::new(root, FileSystem::Btrfs) else { return };
+    let repo = on(&cuttable);
+    // What a program records first takes everything before it along by chance.
+    let leases = ["fern", "moss"].map(|name| acquire(&repo, &["--name", name]));
+    cut_short(&repo);
+    cuttable.sync();
+    // As after a cut, the log of the records stays.
+    let log = rusqlite::Connection::open(repo.git_dir().join("windrow/state.db")).unwrap();
+    windrow(&repo, &["acquire", "--detach"]);
+    cuttable.cut();
+    drop(log);
+    cuttable.power_on();
+    for lease in leases {
+        assert_eq!(state(&repo, &lease.name), "gone");
+        assert!(!lease.path.exists());
+        assert!(!repo.git_dir().join("worktrees").join(&lease.name).exists());
+        acquire(&repo, &["--name", &lease.name]);
+    }
 }
 
 #[test]

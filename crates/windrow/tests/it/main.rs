@@ -8,6 +8,8 @@ mod carry_secrets;
 mod concurrency;
 #[cfg(target_os = "linux")]
 mod contention;
+#[cfg(target_os = "linux")]
+mod cut_proofs;
 mod deinit;
 mod doctor;
 mod documents;

@@ -142,6 +142,13 @@ pub(crate) fn holder(repo: &TestRepo) -> Running {
     repo.command("sleep", repo.root()).arg("300").spawn()
 }
 
+/// Makes every worktree look as a kill leaves it before its record says that it is made.
+pub(crate) fn cut_short(repo: &TestRepo) {
+    let database = rusqlite::Connection::open(repo.git_dir().join("windrow/state.db")).expect("records");
+    let sql = "UPDATE worktrees SET state = 'creating', filesystem = NULL, inode = NULL, born_nanos = NULL";
+    database.execute(sql, []).expect("they can be written");
+}
+
 /// Has the pool look after itself: any command that changes something does.
 #[track_caller]
 pub(crate) fn nudge(repo: &TestRepo) {

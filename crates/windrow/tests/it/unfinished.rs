@@ -3,18 +3,16 @@
 use std::fs;
 
 use serde_json::Value;
-use windrow_testkit::{TestRepo, assert_same};
+use windrow_testkit::{Fault, TestRepo, assert_same, inject};
 
 use crate::pool::{
-    Lease, acquire, everything, files, nudge, pool_root, registered, repository, state, windrow,
+    Lease, acquire, cut_short, everything, files, nudge, pool_root, registered, repository, state, windrow,
 };
 
 /// A worktree as a kill leaves it before its record says that it is made.
-fn cut_short(repo: &TestRepo) -> Lease {
+fn unfinished(repo: &TestRepo) -> Lease {
     let lease = acquire(repo, &["--name", "fern"]);
-    let database = rusqlite::Connection::open(repo.git_dir().join("windrow/state.db")).unwrap();
-    let sql = "UPDATE worktrees SET state = 'creating', filesystem = NULL, inode = NULL, born_nanos = NULL";
-    database.execute(sql, []).unwrap();
+    cut_short(repo);
     lease
 }
 
@@ -29,7 +27,7 @@ fn reconciled(repo: &TestRepo) -> (Value, Value) {
 #[test]
 fn h34_what_the_user_locked_is_not_undone() {
     let repo = repository();
-    let lease = cut_short(&repo);
+    let lease = unfinished(&repo);
     let path = lease.path.to_str().unwrap();
     repo.git(["worktree", "unlock", path]);
     repo.git(["worktree", "lock", "--reason", "mine", path]);
@@ -49,7 +47,7 @@ fn h34_what_the_user_locked_is_not_undone() {
 #[test]
 fn h34_what_cannot_be_seen_is_not_undone() {
     let repo = repository();
-    let lease = cut_short(&repo);
+    let lease = unfinished(&repo);
     let before = (files(&lease.path), everything(&repo.git_dir().join("worktrees")));
     let away = repo.root().join("away");
     fs::rename(pool_root(&repo), &away).unwrap();
@@ -65,4 +63,21 @@ fn h34_what_cannot_be_seen_is_not_undone() {
     assert_eq!(reconciled(&repo).0, "roll_back");
     assert_eq!(state(&repo, "fern"), "gone");
     assert!(!lease.path.exists());
+}
+
+#[test]
+fn h34_what_cannot_be_undone_is_not_recorded_as_gone() {
+    let repo = repository();
+    let lease = unfinished(&repo);
+    let admin = repo.git_dir().join("worktrees/fern");
+    // The first moves the files away, the second the registration.
+    let command = repo.windrow(["acquire", "--detach"]);
+    let Some(failing) = inject(command, "renameat2", Fault::Error("EIO"), 2) else { return };
+    let told = failing.run().stderr_text();
+    assert!(told.contains("`fern` was left as it is") && told.contains(admin.to_str().unwrap()), "{told}");
+    assert_eq!(state(&repo, "fern"), "creating");
+    nudge(&repo);
+    assert_eq!(state(&repo, "fern"), "gone");
+    assert!(!admin.exists() && !lease.path.exists());
+    acquire(&repo, &["--name", "fern"]);
 }

@@ -12,11 +12,12 @@ use crate::{
     fs, git,
     ops::{
         adopt::{self, Found},
-        create, ending,
+        ending,
         error::ReconcileError,
         outcome::WorktreeFate,
         pool::{Pool, WorktreeLock},
         recover, sweep, terms,
+        undo::{self, Undone},
     },
     store::LocalStore,
 };
@@ -52,7 +53,9 @@ pub(super) fn carry_out(
                     tx.advance(id, WorktreeEvent::Taken, Pool::now(), "its files are gone")
                 })?;
             }
-            create::roll_back(pool, store, &record)?;
+            if let Undone::SetAside(reason) = undo::roll_back(pool, store, &record)? {
+                return Ok(StepFate::Done(format!("quarantined: {reason}")));
+            }
             sweep::in_background(pool, &record);
             lock.0.remove()?;
             Ok(StepFate::Done("undid its creation".to_owned()))

@@ -15,7 +15,6 @@ use crate::{
     fs,
     git::ResolvedBase,
     ops::{
-        create,
         error::{CreateError, PoolError, StateError},
         keeper::{self, KeepRequest},
         observer::{Observer, Unobserved},
@@ -23,7 +22,7 @@ use crate::{
         pool::{Environment, KeeperMode, Pool},
         recover,
         request::Locate,
-        sweep, template, terms,
+        sweep, template, terms, undo,
     },
     process::{self, FileLock, LockState, Wait},
     store::{LocalStore, Tx},
@@ -162,7 +161,7 @@ impl Filling<'_> {
         };
         let made = made.and_then(|made| if made == Made::Ready { self.publish(&record) } else { Ok(made) });
         if !matches!(made, Ok(Made::Ready)) {
-            create::roll_back(self.pool, &mut self.store, &record)?;
+            undo::roll_back(self.pool, &mut self.store, &record)?;
             lock.retire();
         }
         made
@@ -209,7 +208,7 @@ impl Filling<'_> {
             Ok(false) => PoolError::NeedsGit,
             Err(error) => error.into(),
         };
-        create::roll_back(self.pool, &mut self.store, &record)?;
+        undo::roll_back(self.pool, &mut self.store, &record)?;
         lock.retire();
         Err(followed)
     }

@@ -25,7 +25,7 @@ use super::{
     pool::{Pool, WorktreeLock},
     recover, sweep,
     template::{self, Template},
-    terms,
+    terms, undo,
 };
 use crate::store::LocalStore;
 
@@ -209,7 +209,7 @@ pub(super) fn remove_locked(
     store
         .transaction(|tx| tx.advance(record.id, WorktreeEvent::Taken, Pool::now(), "not needed any more"))
         .map_err(StateError::from)?;
-    create::roll_back(pool, store, &record)?;
+    undo::roll_back(pool, store, &record)?;
     sweep::in_background(pool, &record);
     lock.retire();
     Ok(Removal::Gone)

@@ -180,7 +180,7 @@ pub(in crate::ops) fn bring_to_base(
     let objects = Objects::open(pool.repository());
     let tree = objects.listing(&record.base)?;
     if git::needs_git(&pool.git, pool.repository(), &objects, &tree.entries)?.is_some() {
-        discard(pool, record);
+        discard(pool, record)?;
         return Ok(false);
     }
     let old = git::read_index(&index(pool, &record.id), pool.repository().object_format)?;
@@ -219,13 +219,15 @@ pub(in crate::ops) fn doubt(pool: &Pool, record: &WorktreeRecord) -> Option<Stri
 }
 
 /// Throws the files of a spare away, wherever it stood. Repeating it does no harm.
-pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) {
+pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) -> Result<(), StateError> {
     let directory = directory(record);
     if directory.symlink_metadata().is_ok()
         && let Err(error) =
             fs::move_to_trash(&directory, &Pool::trash_of(record), &format!("idle-{}", record.id))
     {
-        tracing::warn!(%error, path = %directory.display(), "cannot throw a spare worktree away");
+        tracing::debug!(%error, path = %directory.display(), "cannot move a spare worktree away");
+        // A full disk has no room for a trash.
+        fs::remove_tree(&directory).map_err(|source| StateError::Io { path: directory, source })?;
     }
     let files = [
         index(pool, &record.id),
@@ -242,6 +244,7 @@ pub(in crate::ops) fn discard(pool: &Pool, record: &WorktreeRecord) {
             _ => {}
         }
     }
+    Ok(())
 }
 
 impl Pool {
