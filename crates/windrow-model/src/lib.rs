@@ -11,6 +11,7 @@ mod guard;
 mod holder;
 mod id;
 mod key;
+mod landing;
 mod name;
 mod oid;
 mod prune;
@@ -38,8 +39,9 @@ pub use disposable::{DirectorySigns, Disposable, disposable_directory};
 pub use event::{Event, EventKind, NewEvent};
 pub use guard::{Change, Drift, Fingerprint, Single, Watched};
 pub use holder::{Holder, HolderLiveness, ProcessIdentity};
-pub use id::{Fence, IdError, LeaseId, RescueId, SessionId, WorktreeId};
+pub use id::{Fence, IdError, LandingId, LeaseId, RescueId, SessionId, WorktreeId};
 pub use key::{LeaseKey, LeaseKeyError};
+pub use landing::{IllegalLanding, LandStrategy, LandingEvent, LandingRecord, LandingRecovery, LandingState};
 pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
 pub use prune::{
@@ -61,8 +63,8 @@ pub use record::{
 pub use retention::expired_rescues;
 pub use session::{SessionBond, SessionRecord, session_liveness};
 pub use settings::{
-    BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LogMode, PoolSettings,
-    RescueSettings, RunSettings, Settings, Submodules,
+    BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LandSettings, LogMode,
+    PoolSettings, RescueSettings, RunSettings, Settings, Submodules,
 };
 pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, Usage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 use windrow_model::{
-    BranchTemplate, DeleteBranch, LogMode, Strategy, StrategyChoice, Submodules, parse_bytes, parse_duration,
+    BranchTemplate, DeleteBranch, LandStrategy, LogMode, Strategy, StrategyChoice, Submodules, parse_bytes,
+    parse_duration,
 };
 
 use super::{directory::is_directory_template, error::shown};
@@ -29,6 +30,12 @@ const STRATEGY: &[(&str, StrategyChoice)] = &[
     ("clone", StrategyChoice::Only(Strategy::Clone)),
     ("copy", StrategyChoice::Only(Strategy::Copy)),
     ("checkout", StrategyChoice::Only(Strategy::Checkout)),
+];
+const LAND: &[(&str, LandStrategy)] = &[
+    ("merge", LandStrategy::Merge),
+    ("squash", LandStrategy::Squash),
+    ("rebase", LandStrategy::Rebase),
+    ("ff", LandStrategy::FastForward),
 ];
 const LOG: &[(&str, LogMode)] = &[("never", LogMode::Never), ("always", LogMode::Always)];
 const SUBMODULES: &[(&str, Submodules)] =
@@ -108,6 +115,7 @@ pub(super) enum Field<'a> {
     BranchTemplate(&'a mut BranchTemplate),
     Delete(&'a mut DeleteBranch),
     Log(&'a mut LogMode),
+    Land(&'a mut LandStrategy),
     Strategy(&'a mut StrategyChoice),
     Submodules(&'a mut Submodules),
     Patterns(&'a mut Vec<String>),
@@ -129,6 +137,7 @@ impl Field<'_> {
             Self::BranchTemplate(place) => *place = raw.text()?.parse().ok()?,
             Self::Delete(place) => *place = choice(DELETE, raw)?,
             Self::Log(place) => *place = choice(LOG, raw)?,
+            Self::Land(place) => *place = choice(LAND, raw)?,
             Self::Strategy(place) => *place = choice(STRATEGY, raw)?,
             Self::Submodules(place) => *place = choice(SUBMODULES, raw)?,
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
@@ -153,6 +162,7 @@ impl Field<'_> {
             Self::BranchTemplate(template) => quoted(&template.to_string()),
             Self::Delete(value) => quoted(word(DELETE, value)),
             Self::Log(value) => quoted(word(LOG, value)),
+            Self::Land(value) => quoted(word(LAND, value)),
             Self::Strategy(value) => quoted(word(STRATEGY, value)),
             Self::Submodules(value) => quoted(word(SUBMODULES, value)),
             Self::Patterns(list) | Self::Directories(list) | Self::States(list) => {

@@ -33,7 +33,8 @@ pub(super) fn clear(pool: &Pool, store: &mut LocalStore) -> Result<(), StateErro
     let cleared = clear_logs(pool, &live)
         .and_then(|()| clear_locks(pool, &live))
         .and_then(|()| clear_excludes(pool, &live))
-        .and_then(|()| clear_unfinished(pool));
+        .and_then(|()| clear_unfinished(pool))
+        .and_then(|()| clear_landings(pool, store));
     if let Err(error) = cleared {
         tracing::debug!(%error, "leftovers stay");
     }
@@ -99,6 +100,22 @@ fn clear_excludes(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
         let id = path.file_name().and_then(|name| name.to_str()?.parse::<WorktreeId>().ok());
         if id.is_some_and(|id| !live.iter().any(|record| record.id == id)) {
             fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a landing needed that was never recorded, or is over.
+fn clear_landings(pool: &Pool, store: &LocalStore) -> io::Result<()> {
+    let rooms = pool.state_dir().join("land");
+    if !rooms.is_dir() {
+        return Ok(());
+    }
+    let open = store.open_landings().map_err(io::Error::other)?;
+    for room in older_than(&rooms, DAY)? {
+        let name = room.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !open.iter().any(|landing| landing.id.to_string() == name) {
+            fs::remove_dir_all(room)?;
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod guard;
 mod holdings;
 mod identity;
 mod keeper;
+mod land;
 mod last_look;
 mod lease;
 mod leftovers;
@@ -66,11 +67,15 @@ pub use error::{
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
 pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
+pub use land::{
+    ConflictReport, IncludeUncommitted, LandError, LandMode, LandRequest, LandSource, Landed, LandedFate,
+    Overlap, OverlapKind, land,
+};
 pub use lease::Lease;
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
     Adopted, BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen,
-    Leased, Provenance, Ran, Released, Restored, WorkSummary, WorktreeFate,
+    Leased, Provenance, Ran, RanLanding, Released, Restored, WorkSummary, WorktreeFate,
 };
 pub use pool::{Environment, KeeperMode, Pool};
 pub use prune::{PruneFate, Pruned, execute as execute_prune, plan as plan_prune};
@@ -80,7 +85,7 @@ pub use release::release;
 pub use renew::renew;
 pub use request::{
     AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
-    Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector,
+    Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunLanding, RunRequest, Selector,
     SessionRequest, Waiting, WorkPolicy,
 };
 pub use rescues::{RescueDetails, RescuedPath, RescuedWhere, drop_rescue, rescue_details, rescues};

@@ -8,11 +8,12 @@ pub(super) const SCHEMA: Schema = Schema {
     file: "state.db",
     lock: "store.lock",
     application_id: 0x576e_6472,
-    version: 3,
+    version: 4,
     migrations: &[
         ("V1__records.sql", include_str!("migrations/V1__records.sql")),
         ("V2__sessions.sql", include_str!("migrations/V2__sessions.sql")),
         ("V3__fingerprints.sql", include_str!("migrations/V3__fingerprints.sql")),
+        ("V4__landings.sql", include_str!("migrations/V4__landings.sql")),
     ],
 };
 

@@ -2,6 +2,7 @@
 
 mod command;
 mod help;
+mod land;
 mod pool;
 mod prune;
 mod request;
@@ -23,6 +24,7 @@ pub(crate) use self::{
         RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs,
         SweepArgs, WarmArgs,
     },
+    land::LandArgs,
     pool::PoolCommand,
     prune::PruneArgs,
     session::SessionCommand,

@@ -6,6 +6,7 @@ mod config;
 mod deinit;
 mod doctor;
 mod events;
+mod land;
 mod list;
 mod logs;
 mod man;
@@ -120,6 +121,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Session(args) => session::session(context, &args.command),
         Command::Pool(args) => pool::pool(context, &args.command),
         Command::Task(args) => task::task(context, &args.command),
+        Command::Land(args) => land::land(context, &args),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),

@@ -27,6 +27,7 @@ mod hostile;
 mod isolation;
 #[cfg(target_os = "linux")]
 mod keeper;
+mod land;
 mod late_writes;
 mod lease;
 mod leases;

@@ -1,6 +1,7 @@
 //! Changing records: each method checks, writes, and appends the event that tells it, inside one transaction.
 
 mod history;
+mod landings;
 mod leases;
 mod sessions;
 mod worktrees;
