@@ -1,7 +1,7 @@
 //! Help texts: the commands in groups, and examples.
 
 /// Every command that is shown, in groups.
-pub(super) const GROUPS: [(&str, &[&str]); 7] = [
+pub(super) const GROUPS: [(&str, &[&str]); 8] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
     ("Many at once", &["task"]),

@@ -34,11 +34,7 @@ use super::{
 use crate::{
     fs::{self, Directories, Manner, Quiet, Swap},
     git::{self, IndexLock, Objects},
-    ops::{
-        create,
-        error::StateError,
-        pool::Pool,
-    },
+    ops::{create, error::StateError, pool::Pool},
     store::LocalStore,
 };
 

@@ -18,7 +18,7 @@ use super::{
     source::{self, Source},
 };
 use crate::{
-    fs::Swap,
+    fs::{self, Swap},
     git::{self, Expect, Objects, RefChange},
     ops::{
         error::{StateError, chain},
@@ -41,7 +41,9 @@ pub(super) struct LandingLock(#[expect(dead_code, reason = "held for its drop")]
 /// Takes the lock of a target; those who wait are served in the order in which they came.
 pub(super) fn lock(pool: &Pool, target: &BranchName, wait: Wait) -> Result<Option<LandingLock>, StateError> {
     let name = blake3::hash(target.as_str().as_bytes()).to_hex();
-    let path = pool.locks().join(format!("landing-{}", &name.as_str()[..16]));
+    let directory = pool.locks().join("landing");
+    fs::private_dir(&directory)?;
+    let path = directory.join(&name.as_str()[..16]);
     Ok(FileLock::acquire(&path, wait)?.map(LandingLock))
 }
 

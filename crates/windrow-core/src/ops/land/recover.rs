@@ -191,11 +191,7 @@ fn open(place: &Place, room: &Room) -> Result<Swap, LandError> {
 }
 
 /// The lock is ours still; a user who removed it by hand has it now, or nobody.
-fn lock_index(
-    place: &Place,
-    landing: &LandingRecord,
-    room: &Room,
-) -> Result<IndexLock, LandError> {
+fn lock_index(place: &Place, landing: &LandingRecord, room: &Room) -> Result<IndexLock, LandError> {
     let path = place.admin.join("index.lock");
     let taken = IndexLock::take(&place.admin, &room.lock(), &lock_text(landing.id));
     let taken = taken.map_err(|source: io::Error| io_error(&path, source))?;
