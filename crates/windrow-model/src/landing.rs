@@ -128,7 +128,7 @@ pub enum LandingRecovery {
     Forget,
     /// Remove our own lock and what was staged, then forget it.
     Discard,
-    /// If its mark tells that the target moved, go on; else swap everything back and forget it.
+    /// If the target holds its commit, go on; else swap everything back and forget it.
     AskTheRef,
     /// Go on to the end.
     Forward,

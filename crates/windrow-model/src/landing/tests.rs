@@ -1,3 +1,5 @@
+//! Every state with every event.
+
 use super::*;
 
 const EVENTS: [LandingEvent; 14] = [

@@ -94,7 +94,7 @@ impl Desk {
 }
 
 fn nothing_left(scene: &Scene) -> Found {
-    let refs = scene.repo.git(["for-each-ref", "refs/windrow/cand", "refs/windrow/landed"]);
+    let refs = scene.repo.git(["for-each-ref", "refs/windrow/cand"]);
     let rooms = scene.repo.git_dir().join("windrow/land");
     // A room that was not on record yet is nobody's, and goes with time.
     let used = |room: &fs::DirEntry| room.path().join("plan").exists();

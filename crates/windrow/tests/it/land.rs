@@ -75,7 +75,7 @@ fn nothing_left(repo: &TestRepo) {
     let left = if rooms.is_dir() { fs::read_dir(rooms).unwrap().count() } else { 0 };
     assert_eq!(left, 0, "something is left in `land`");
     assert!(!repo.git_dir().join("index.lock").exists(), "a lock is left");
-    assert_eq!(repo.git(["for-each-ref", "refs/windrow/cand", "refs/windrow/landed"]), "");
+    assert_eq!(repo.git(["for-each-ref", "refs/windrow/cand"]), "");
 }
 
 /// The paths in the way, with what is there.

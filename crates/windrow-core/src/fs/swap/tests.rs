@@ -1,3 +1,5 @@
+//! One rename each, nothing replaced, no link followed.
+
 use std::{fs, os::unix::fs::symlink};
 
 use super::*;

@@ -5,8 +5,8 @@
 //! checkout, by git's own lock, so that the user's git waits; then the repository lock for the refs.
 //!
 //! # Crash safety
-//! The journal ([`windrow_model::LandingState`]) says what was about to be done, the ref `refs/windrow/landed/<id>`, made in the
-//! same transaction that moves the target, whether it was. Before that everything goes back, after it forward: [`recover`].
+//! The journal ([`windrow_model::LandingState`]) says what was about to be done, the target whether it was: it holds the commit of
+//! the landing or not. Before that everything goes back, after it forward: [`recover`].
 
 mod apply;
 mod candidate;

@@ -88,7 +88,7 @@ pub(super) fn settle(
     match state.recovery() {
         LandingRecovery::Leave => Ok(Settled::Undone(Vec::new())),
         LandingRecovery::Forget | LandingRecovery::Discard => undo(pool, store, landing),
-        LandingRecovery::AskTheRef if !refs::has_moved(pool, landing.id)? => undo(pool, store, landing),
+        LandingRecovery::AskTheRef if !refs::has_moved(pool, landing)? => undo(pool, store, landing),
         LandingRecovery::AskTheRef | LandingRecovery::Forward | LandingRecovery::AskTheRemote => {
             go_on(pool, store, landing)?;
             Ok(Settled::Landed)

@@ -1,4 +1,4 @@
-//! The refs of a landing: one keeps its commit, one tells that the target moved.
+//! The refs of a landing: the one that keeps its commit, and the target.
 
 use windrow_model::{LandingId, LandingRecord, Oid};
 
@@ -10,11 +10,6 @@ use crate::{
 /// Keeps the commit of a landing that is not over.
 fn candidate_ref(id: LandingId) -> String {
     format!("refs/windrow/cand/{id}")
-}
-
-/// Made in the transaction that moves the target.
-fn landed_ref(id: LandingId) -> String {
-    format!("refs/windrow/landed/{id}")
 }
 
 /// Why refs were not changed.
@@ -32,32 +27,34 @@ pub(super) fn keep(pool: &Pool, id: LandingId, commit: &Oid) -> Result<(), Chang
     change_refs(pool, &[change], "windrow: to be landed")
 }
 
-/// Moves the target from where it was to the commit, and marks that it did, or neither.
+/// Moves the target from where it was to the commit, or not at all.
+///
+/// One ref only: with files as refs a git that is killed can have written some refs of a transaction and not the others.
 pub(super) fn move_target(pool: &Pool, landing: &LandingRecord) -> Result<(), ChangeError> {
     let target = RefChange {
         name: landing.target.full(),
         new: Some(landing.candidate),
         old: Expect::Is(landing.before),
     };
-    let mark = RefChange { name: landed_ref(landing.id), new: Some(landing.candidate), old: Expect::Absent };
     let from = landing.branch.as_ref().map_or_else(|| landing.source.short(), ToString::to_string);
-    change_refs(pool, &[target, mark], &format!("windrow land {from}: {}", landing.strategy))
+    change_refs(pool, &[target], &format!("windrow land {from}: {}", landing.strategy))
 }
 
-/// Whether the target moved.
-pub(super) fn has_moved(pool: &Pool, id: LandingId) -> Result<bool, GitError> {
-    Ok(git::read_ref(&pool.git, pool.repository(), &landed_ref(id))?.is_some())
-}
-
-/// Removes the refs of a landing that is over, as far as they are there.
-pub(super) fn forget(pool: &Pool, id: LandingId) -> Result<(), ChangeError> {
-    let mut changes = Vec::new();
-    for name in [candidate_ref(id), landed_ref(id)] {
-        if let Some(oid) = git::read_ref(&pool.git, pool.repository(), &name).map_err(RefError::from)? {
-            changes.push(RefChange { name, new: None, old: Expect::Is(oid) });
-        }
+/// Whether the target holds the commit; before the landing it did not.
+pub(super) fn has_moved(pool: &Pool, landing: &LandingRecord) -> Result<bool, GitError> {
+    let (git, repo) = (&pool.git, pool.repository());
+    match git::read_ref(git, repo, &landing.target.full())? {
+        Some(tip) => git::is_ancestor(git, repo, &landing.candidate, &tip),
+        None => Ok(false),
     }
-    change_refs(pool, &changes, "windrow: landing over")
+}
+
+/// Lets go of the commit of a landing that is over.
+pub(super) fn forget(pool: &Pool, id: LandingId) -> Result<(), ChangeError> {
+    let name = candidate_ref(id);
+    let kept = git::read_ref(&pool.git, pool.repository(), &name).map_err(RefError::from)?;
+    let Some(oid) = kept else { return Ok(()) };
+    change_refs(pool, &[RefChange { name, new: None, old: Expect::Is(oid) }], "windrow: landing over")
 }
 
 fn change_refs(pool: &Pool, changes: &[RefChange], message: &str) -> Result<(), ChangeError> {
