@@ -1,6 +1,8 @@
 //! The kinds of what keeps work from landing.
 
+use bstr::BString;
 use windrow_core::ops::{ConflictReport, LandError, Overlap};
+use windrow_model::WorktreeName;
 
 use super::kind::{Classify, Kind};
 use crate::{
@@ -36,15 +38,9 @@ impl Classify for LandError {
             Self::Unborn(name) => Kind::new(Code::NotFound).worktree(name).hint("commit something first"),
             Self::Uncommitted { name, paths, count } => Kind {
                 page: Some(render::uncommitted(paths, *count)),
-                ..Kind::new(Code::Blocked)
-                    .worktree(name)
-                    .detail(|details| details.paths = paths.iter().map(|path| open(path)).collect())
-                    .hint("commit it, or land it as well with `--include-uncommitted`")
+                ..blocked(name, paths).hint("commit it, or land it as well with `--include-uncommitted`")
             },
-            Self::Uncommittable { name, paths } => Kind::new(Code::Blocked)
-                .worktree(name)
-                .detail(|details| details.paths = paths.iter().map(|path| open(path)).collect())
-                .hint("commit what is to be landed"),
+            Self::Uncommittable { name, paths } => blocked(name, paths).hint("commit what is to be landed"),
             Self::Unfinished { name, .. } => {
                 Kind::new(Code::Blocked).worktree(name).hint("finish or abort it there first")
             }
@@ -102,8 +98,10 @@ fn conflict(report: &ConflictReport) -> Kind {
     }
 }
 
-fn open(path: &[u8]) -> InTheWay {
-    InTheWay { path: Bytes::new(path), kind: None }
+/// Work that is not committed.
+fn blocked(name: &WorktreeName, paths: &[BString]) -> Kind {
+    let open = |path: &BString| InTheWay { path: Bytes::new(path), kind: None };
+    Kind::new(Code::Blocked).worktree(name).detail(|details| details.paths = paths.iter().map(open).collect())
 }
 
 fn in_the_way(overlap: &Overlap) -> InTheWay {

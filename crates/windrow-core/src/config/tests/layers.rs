@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windrow_model::{DeleteBranch, LogMode, Settings, Strategy, StrategyChoice, Submodules};
+use windrow_model::{DeleteBranch, LandStrategy, LogMode, Settings, Strategy, StrategyChoice, Submodules};
 
 use super::{Fixture, value};
 use crate::config::{Origin, Sources, environment_name, keys, load};
@@ -82,10 +82,13 @@ fn every_key_is_read_from_a_file() {
             states = ["open", "shut"]
             [guard]
             max_files = 7
+            [land]
+            strategy = "ff"
         "#,
     );
     let loaded = fixture.load().unwrap();
-    let Settings { discovery, pool, branch, carry, rescue, run, task, submodules, guard } = loaded.settings;
+    let Settings { discovery, pool, branch, carry, rescue, run, task, submodules, guard, land } =
+        loaded.settings;
     assert_eq!(task.states, ["open", "shut"]);
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));
@@ -100,7 +103,7 @@ fn every_key_is_read_from_a_file() {
     assert_eq!((rescue.keep, rescue.disposable), (Duration::from_secs(172_800), vec!["*.log".to_owned()]));
     assert_eq!((run.grace, run.log, run.log_bytes), (Duration::from_secs(9), LogMode::Always, 4096));
     assert_eq!((run.keep, submodules), (Duration::from_secs(5_400), Submodules::Recursive));
-    assert_eq!(guard.max_files, 7);
+    assert_eq!((guard.max_files, land.strategy), (7, LandStrategy::FastForward));
     assert!(loaded.values.iter().all(|value| value.origin == Origin::User(fixture.user_file())));
 }
 
