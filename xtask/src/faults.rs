@@ -22,7 +22,7 @@ pub(crate) struct Faults {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Only these operations: acquire, run, release, restore, records-lost, files-gone, session-end, prune, claim, warm, template,
-    /// from-template.
+    /// from-template, land.
     #[arg(long, value_parser = scenario, value_delimiter = ',')]
     scenario: Vec<Scenario>,
     /// Where git keeps refs.

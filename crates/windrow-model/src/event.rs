@@ -49,11 +49,15 @@ pub enum EventKind {
     SessionStarted,
     /// A session was ended, or was found to be over.
     SessionEnded,
+    /// Work became part of its target.
+    LandingDone,
+    /// A landing came to nothing: a conflict, a failed trial, something in the way, or a crash.
+    LandingRefused,
 }
 
 impl EventKind {
     /// Every kind with its word in the store and in JSON.
-    pub const WORDS: [(Self, &'static str); 21] = [
+    pub const WORDS: [(Self, &'static str); 23] = [
         (Self::WorktreeCreating, "worktree.creating"),
         (Self::WorktreeIdle, "worktree.idle"),
         (Self::LeaseAcquired, "lease.acquired"),
@@ -75,6 +79,8 @@ impl EventKind {
         (Self::WaitEnded, "wait.ended"),
         (Self::SessionStarted, "session.started"),
         (Self::SessionEnded, "session.ended"),
+        (Self::LandingDone, "landing.done"),
+        (Self::LandingRefused, "landing.refused"),
     ];
 
     /// The word in the store and in JSON.

@@ -69,6 +69,11 @@ uuid_id!(
     SessionId,
     "session"
 );
+uuid_id!(
+    /// Names a landing, for ever.
+    LandingId,
+    "landing"
+);
 
 /// Names a rescue: the worktree's name, a hyphen and eight hexadecimal digits, safe in a ref and in a file name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

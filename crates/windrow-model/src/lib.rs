@@ -12,6 +12,7 @@ mod guard;
 mod holder;
 mod id;
 mod key;
+mod landing;
 mod name;
 mod oid;
 mod ports;
@@ -44,8 +45,9 @@ pub use disposable::{DirectorySigns, Disposable, disposable_directory};
 pub use event::{Event, EventKind, NewEvent};
 pub use guard::{Change, Drift, Fingerprint, Single, Watched};
 pub use holder::{Holder, HolderLiveness, ProcessIdentity};
-pub use id::{Fence, IdError, LeaseId, RescueId, SessionId, WorktreeId};
+pub use id::{Fence, IdError, LandingId, LeaseId, RescueId, SessionId, WorktreeId};
 pub use key::{LeaseKey, LeaseKeyError};
+pub use landing::{IllegalLanding, LandStrategy, LandingEvent, LandingRecord, LandingRecovery, LandingState};
 pub use name::{NameError, WorktreeName};
 pub use oid::{Oid, OidError};
 pub use ports::{PortBlock, PortRange, PortRangeError, choose_ports};
@@ -70,8 +72,8 @@ pub use retention::expired_rescues;
 pub use seed::{DepInfo, SeedChoice, SeedTool, mentions, mentions_outside, seeded_time};
 pub use session::{SessionBond, SessionRecord, session_liveness};
 pub use settings::{
-    BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LogMode, PoolSettings,
-    PortSettings, RescueSettings, RunSettings, SeedSettings, Settings, Submodules,
+    BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LandSettings, LogMode,
+    PoolSettings, PortSettings, RescueSettings, RunSettings, SeedSettings, Settings, Submodules,
 };
 pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, Usage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{BranchTemplate, PortRange, SeedChoice, StrategyChoice};
+use crate::{BranchTemplate, LandStrategy, PortRange, SeedChoice, StrategyChoice};
 
 /// Everything that configuration decides.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -31,6 +31,15 @@ pub struct Settings {
     pub submodules: Submodules,
     /// What is everybody's, compared when a lease ends.
     pub guard: GuardSettings,
+    /// Bringing work home.
+    pub land: LandSettings,
+}
+
+/// Bringing work home.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LandSettings {
+    /// How commits become part of their target; a merge.
+    pub strategy: LandStrategy,
 }
 
 /// Looking at what is everybody's.

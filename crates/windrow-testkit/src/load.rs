@@ -147,12 +147,12 @@ impl TestRepo {
         left.extend(children(&self.pool().join(".trash"), &["sweep.lock"]));
         left.extend(children(
             &state.join("locks"),
-            &["coordination.lock", "repository", "store.lock", "template", "warm"],
+            &["coordination.lock", "landing", "repository", "store.lock", "template", "warm"],
         ));
         left.extend(children(&state.join("logs"), &["_keeper.log"]));
         // A note that none is to be made for now.
         left.extend(children(&state.join("templates"), &["none"]));
-        for directory in ["excludes", "rescue", "warm"] {
+        for directory in ["excludes", "land", "rescue", "warm"] {
             left.extend(children(&state.join(directory), &[]));
         }
         left.extend(children(&state, &STATE));
@@ -168,7 +168,8 @@ impl TestRepo {
     pub fn age_leftovers(&self) {
         let state = self.git_dir().join("windrow");
         let old = SystemTime::now().checked_sub(LONG_AGO).expect("an old system time");
-        for directory in [state.clone(), state.join("locks"), state.join("excludes"), state.join("rescue")] {
+        let below = ["locks", "excludes", "land", "rescue"].map(|name| state.join(name));
+        for directory in below.into_iter().chain([state.clone()]) {
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
                 let name = entry.file_name();
                 let records = STATE.iter().any(|kept| name == *kept);
@@ -191,8 +192,9 @@ impl TestRepo {
 const LONG_AGO: Duration = Duration::from_secs(400 * 86_400);
 
 /// What the state directory holds when no worktree is there.
-const STATE: [&str; 10] = [
+const STATE: [&str; 11] = [
     "excludes",
+    "land",
     "locks",
     "logs",
     "rescue",

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 use windrow_model::{
-    BranchTemplate, DeleteBranch, LogMode, PortRange, SeedChoice, Strategy, StrategyChoice, Submodules,
-    parse_bytes, parse_duration,
+    BranchTemplate, DeleteBranch, LandStrategy, LogMode, PortRange, SeedChoice, Strategy, StrategyChoice,
+    Submodules, parse_bytes, parse_duration,
 };
 
 use super::{directory::is_directory_template, error::shown};
@@ -30,6 +30,12 @@ const STRATEGY: &[(&str, StrategyChoice)] = &[
     ("clone", StrategyChoice::Only(Strategy::Clone)),
     ("copy", StrategyChoice::Only(Strategy::Copy)),
     ("checkout", StrategyChoice::Only(Strategy::Checkout)),
+];
+const LAND: &[(&str, LandStrategy)] = &[
+    ("merge", LandStrategy::Merge),
+    ("squash", LandStrategy::Squash),
+    ("rebase", LandStrategy::Rebase),
+    ("ff", LandStrategy::FastForward),
 ];
 const LOG: &[(&str, LogMode)] = &[("never", LogMode::Never), ("always", LogMode::Always)];
 const SEED: &[(&str, SeedChoice)] = &[("auto", SeedChoice::Auto), ("off", SeedChoice::Off)];
@@ -111,6 +117,7 @@ pub(super) enum Field<'a> {
     Delete(&'a mut DeleteBranch),
     Log(&'a mut LogMode),
     Seed(&'a mut SeedChoice),
+    Land(&'a mut LandStrategy),
     Strategy(&'a mut StrategyChoice),
     Submodules(&'a mut Submodules),
     Patterns(&'a mut Vec<String>),
@@ -134,6 +141,7 @@ impl Field<'_> {
             Self::Delete(place) => *place = choice(DELETE, raw)?,
             Self::Log(place) => *place = choice(LOG, raw)?,
             Self::Seed(place) => *place = choice(SEED, raw)?,
+            Self::Land(place) => *place = choice(LAND, raw)?,
             Self::Strategy(place) => *place = choice(STRATEGY, raw)?,
             Self::Submodules(place) => *place = choice(SUBMODULES, raw)?,
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
@@ -161,6 +169,7 @@ impl Field<'_> {
             Self::Delete(value) => quoted(word(DELETE, value)),
             Self::Log(value) => quoted(word(LOG, value)),
             Self::Seed(value) => quoted(word(SEED, value)),
+            Self::Land(value) => quoted(word(LAND, value)),
             Self::Strategy(value) => quoted(word(STRATEGY, value)),
             Self::Submodules(value) => quoted(word(SUBMODULES, value)),
             Self::Patterns(list) | Self::Directories(list) | Self::States(list) => {

@@ -417,6 +417,14 @@ static KEYS: &[KeyDoc] = &[
          them out.",
     ),
     row(
+        "land.strategy",
+        Kind::Choice(&["merge", "squash", "rebase", "ff"]),
+        "\"merge\"",
+        |settings| Field::Land(&mut settings.land.strategy),
+        "How commits become part of their target: by a merge commit, as one commit, the same commits again on top of it, or the very \
+         same commits where the target has no others.",
+    ),
+    row(
         "submodules.populate",
         Kind::Choice(&["none", "direct", "recursive"]),
         "\"none\"",

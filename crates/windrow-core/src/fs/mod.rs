@@ -22,6 +22,7 @@ mod seed;
 mod space;
 mod spread;
 mod subvolume;
+mod swap;
 mod temporary;
 #[cfg(test)]
 mod testing;
@@ -61,6 +62,7 @@ pub use seed::{
 };
 pub use space::{space, sync_directory, sync_filesystem};
 pub use subvolume::{Writing, is_subvolume, make_subvolume, remove_tree, set_writing, snapshot};
+pub use swap::{Lying, Swap, cannot_exchange, place_is_taken};
 pub use temporary::remove_leftovers;
 pub use trash::{
     SetAside, TrashError, TrashFailure, TrashReport, empty_trash, has_trash, is_in_trash, move_to_trash,

@@ -1,9 +1,11 @@
 //! How two trees differ, path by path.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bstr::BString;
 use windrow_model::{Oid, TreeEntry};
 
-use super::tree::{ObjectError, Objects};
+use super::tree::{ObjectError, ObjectReader, Objects, TreeChild};
 
 /// A path that differs between two trees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,4 +35,65 @@ pub fn tree_changes(objects: &Objects, old: &Oid, new: &Oid) -> Result<Vec<TreeC
     }
     changes.extend(before.map(|gone| TreeChange { path: gone.path.clone(), new: None }));
     Ok(changes)
+}
+
+/// What a path is in each of two trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeDifference {
+    /// Path relative to the root, raw bytes.
+    pub path: BString,
+    /// What the first tree has there.
+    pub old: Option<TreeEntry>,
+    /// What the second tree has there.
+    pub new: Option<TreeEntry>,
+}
+
+/// Lists the paths that differ between two commits or trees, in order of path; trees that are the same are not opened.
+///
+/// # Errors
+/// An object is missing or damaged.
+pub fn tree_differences(objects: &Objects, old: &Oid, new: &Oid) -> Result<Vec<TreeDifference>, ObjectError> {
+    let mut reader = objects.open_reader()?;
+    let (old, new) = (reader.tree_of(old)?, reader.tree_of(new)?);
+    let mut found = Vec::new();
+    differ(&reader, b"", (Some(&old), Some(&new)), &mut found)?;
+    found.sort_by(|one: &TreeDifference, other| one.path.cmp(&other.path));
+    Ok(found)
+}
+
+fn differ(
+    reader: &ObjectReader,
+    at: &[u8],
+    (old, new): (Option<&Oid>, Option<&Oid>),
+    found: &mut Vec<TreeDifference>,
+) -> Result<(), ObjectError> {
+    if old == new {
+        return Ok(());
+    }
+    let children =
+        |tree: Option<&Oid>| tree.map_or_else(|| Ok(BTreeMap::new()), |tree| reader.children(tree));
+    let (before, after) = (children(old)?, children(new)?);
+    let names: BTreeSet<&BString> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let (old, new) = (before.get(name), after.get(name));
+        if old == new {
+            continue;
+        }
+        let path = if at.is_empty() { name.clone() } else { [at, b"/", name].concat().into() };
+        let file = |child: Option<&TreeChild>| child.and_then(|child| child.file(&path));
+        let (old_file, new_file) = (file(old), file(new));
+        if old_file.is_some() || new_file.is_some() {
+            found.push(TreeDifference { path: path.clone(), old: old_file, new: new_file });
+        }
+        let tree =
+            |child: Option<&TreeChild>| child.filter(|child| child.mode.is_none()).map(|child| child.oid);
+        differ(reader, &path, (tree(old).as_ref(), tree(new).as_ref()), found)?;
+    }
+    Ok(())
+}
+
+impl TreeChild {
+    fn file(&self, path: &BString) -> Option<TreeEntry> {
+        self.mode.map(|mode| TreeEntry { path: path.clone(), mode, oid: self.oid })
+    }
 }

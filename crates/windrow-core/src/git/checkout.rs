@@ -9,7 +9,7 @@ use super::{
     admin::sparse_config,
     command::{Call, Git, GitError},
     facts::read_plain,
-    index::IndexError,
+    index::{IndexError, write_index_aside},
     repository::Repository,
     snapshot::worktree_call,
     tree::{ObjectError, Objects},
@@ -93,6 +93,75 @@ pub fn converted(
     option.extend_from_slice(path);
     let call = worktree_call(git, repo, worktree, "cat-file").cwd(worktree);
     call.arg("--filters").arg(super::os(&option)).arg(oid.to_string()).run()
+}
+
+/// The names that the contents of files would have as blobs after all conversions, in their order; paths are relative to the root.
+///
+/// Attributes come from the checkout, as for `git add`.
+///
+/// # Errors
+/// Git or a filter fails.
+pub fn cleaned(
+    git: &Git,
+    repo: &Repository,
+    worktree: &Path,
+    paths: &[BString],
+) -> Result<Vec<Oid>, GitError> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::with_capacity(paths.len());
+    for path in paths {
+        let call = worktree_call(git, repo, worktree, "hash-object").arg("--").arg(super::os(path));
+        found.push(super::refs::text_oid(&call, &call.run()?)?);
+    }
+    Ok(found)
+}
+
+/// Writes files below `to` as a checkout of `commit` would, all conversions included; `index` is a free path for an index of them.
+///
+/// # Errors
+/// Git or a filter fails; what was written until then stays.
+pub fn stage_by_git(
+    git: &Git,
+    repo: &Repository,
+    commit: &Oid,
+    entries: &[TreeEntry],
+    (index, to): (&Path, &Path),
+) -> Result<(), StageError> {
+    let plain = |entry: &TreeEntry| IndexEntry {
+        path: entry.path.clone(),
+        mode: entry.mode,
+        oid: entry.oid,
+        stat: windrow_model::FileStat::default(),
+        flags: windrow_model::IndexFlags::default(),
+    };
+    write_index_aside(index, repo.object_format, &entries.iter().map(plain).collect::<Vec<_>>())?;
+    let input = entries.iter().flat_map(|entry| [entry.path.as_slice(), b"\0"].concat()).collect();
+    // A filter that is not required may fail without a word in the exit status, so each one counts as required.
+    let call = worktree_call(git, repo, to, "checkout-index").global(format!("--attr-source={commit}"));
+    let call = required_filters(repo).into_iter().fold(call, |call, setting| call.config(setting));
+    call.index_file(index).args(["-z", "--stdin"]).input(input).run()?;
+    Ok(())
+}
+
+/// Why files were not staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The index of them could not be written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// Git or a filter failed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+fn required_filters(repo: &Repository) -> Vec<String> {
+    let driver = |key: &BString| {
+        let name = key.strip_prefix(b"filter.")?.strip_suffix(b".smudge")?;
+        Some(format!("filter.{}.required=true", name.to_str().ok()?))
+    };
+    repo.config.keys("filter.").filter_map(driver).collect()
 }
 
 /// Populates the submodules of a worktree by `git submodule update --init`, which fetches where it must.

@@ -170,12 +170,9 @@ pub fn main_files(repo: &Repository, root: &Path, limit: u32) -> Result<MainFile
         return Err(MainFilesError::TooMany { files, limit });
     }
     let entries = read_index(&path, repo.object_format).map_err(MainFilesError::Index)?;
-    let mut hasher = blake3::Hasher::new();
-    let mut seen = MainFiles::default();
+    let mut seen = MainFiles { index: index_hash(&entries), ..MainFiles::default() };
     for entry in &entries {
         let flags = entry.flags;
-        hasher.update(&entry.path).update(&[0, flags.stage, entry.mode as u8, u8::from(flags.intent_to_add)]);
-        hasher.update(entry.oid.as_bytes());
         let directory = entry.path.rfind_byte(b'/').map_or(&b""[..], |at| &entry.path[..=at]);
         if !seen.directories.contains(directory.as_bstr()) {
             seen.directories.insert(directory.into());
@@ -184,8 +181,19 @@ pub fn main_files(repo: &Repository, root: &Path, limit: u32) -> Result<MainFile
             seen.differing.extend(difference(root, entry));
         }
     }
-    seen.index = hasher.finalize().to_hex().to_string();
     Ok(seen)
+}
+
+/// What stands for everything that an index names, as in [`MainFiles::index`].
+#[must_use]
+pub fn index_hash(entries: &[IndexEntry]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for entry in entries {
+        let flags = entry.flags;
+        hasher.update(&entry.path).update(&[0, flags.stage, entry.mode as u8, u8::from(flags.intent_to_add)]);
+        hasher.update(entry.oid.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// The number of entries by the header; 0 when there is none. *Source*: gitformat-index(5).

@@ -119,6 +119,28 @@ pub fn restat(path: &Path, format: ObjectFormat, changed: &[(usize, FileStat)]) 
     replace(path, &encode(path, &state, cache.as_ref())?)
 }
 
+/// Writes an index of `entries` with their flags, in any order, to a path that must be free and that no git knows.
+///
+/// # Errors
+/// Something is there, or the file system refuses.
+pub fn write_index_aside(
+    path: &Path,
+    format: ObjectFormat,
+    entries: &[IndexEntry],
+) -> Result<(), IndexError> {
+    let mut state = State::new(format.hash());
+    for entry in entries {
+        push(&mut state, &entry.path, entry.mode, &entry.oid, &entry.stat, gix_flags(entry.flags));
+    }
+    state.sort_entries();
+    let bytes = encode(path, &state, None)?;
+    let failed = |source| IndexError::Io { path: path.to_owned(), source };
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(&bytes).map_err(failed)?;
+    begin_writing_out(&file);
+    Ok(())
+}
+
 /// Reads all entries of an index in index order; empty when there is no index.
 ///
 /// # Errors

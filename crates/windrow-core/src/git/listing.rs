@@ -26,6 +26,20 @@ pub fn count_uncommitted(
     root: &Path,
     head: Option<&Oid>,
 ) -> Result<u64, GitError> {
+    Ok(uncommitted(git, repo, admin, root, head)?.len() as u64)
+}
+
+/// Lists the paths that `git status` would list: changed, staged, and untracked ones, each once and sorted.
+///
+/// # Errors
+/// Git cannot be asked.
+pub fn uncommitted(
+    git: &Git,
+    repo: &Repository,
+    admin: &Path,
+    root: &Path,
+    head: Option<&Oid>,
+) -> Result<Vec<BString>, GitError> {
     let call = on_files(git, repo, admin, root, "ls-files")?;
     let call =
         call.args(["-z", "--modified", "--deleted", "--others", "--exclude-standard", "--deduplicate"]);
@@ -38,7 +52,7 @@ pub fn count_uncommitted(
     }
     paths.sort();
     paths.dedup();
-    Ok(paths.len() as u64)
+    Ok(paths)
 }
 
 /// What a worktree changed since `base` as git prints it, untracked files included.

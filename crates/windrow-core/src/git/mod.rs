@@ -23,10 +23,12 @@ mod facts;
 mod guard;
 mod head;
 mod index;
+mod index_lock;
 mod landed;
 mod listing;
 mod maintenance;
 mod mend;
+mod merge;
 mod operations;
 mod pack_cache;
 mod pipes;
@@ -52,26 +54,32 @@ pub use admin::{
 };
 pub use attributes::{AttributesError, WhyGit, needs_git, needs_git_always};
 pub use carried::{read_carried, write_carried};
-pub use changes::{TreeChange, tree_changes};
+pub use changes::{TreeChange, TreeDifference, tree_changes, tree_differences};
 pub use checkout::{
-    CheckoutError, VerifyError, checkout_by_git, converted, populate_submodules, verify_checkout,
+    CheckoutError, StageError, VerifyError, checkout_by_git, cleaned, converted, populate_submodules,
+    stage_by_git, verify_checkout,
 };
 pub use command::{Call, Git, GitError, GitFailure, GitOutput, LOCAL_VARIABLES};
 pub use config::{Config, Sparse};
 pub use discover::{DiscoverError, discover};
 pub use facts::{AdminFacts, admin_facts, dot_git_of, proof_in};
 pub use guard::{
-    Differing, MainFiles, MainFilesError, Setting, content_hash, hooks_in, main_files, set_not_bare,
-    settings_in, unset_worktree,
+    Differing, MainFiles, MainFilesError, Setting, content_hash, hooks_in, index_hash, main_files,
+    set_not_bare, settings_in, unset_worktree,
 };
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
-pub use index::{IndexError, read_index, restat, write_entries, write_index};
+pub use index::{IndexError, read_index, restat, write_entries, write_index, write_index_aside};
+pub use index_lock::IndexLock;
 pub use landed::{CompareError, Comparison, Containment};
-pub use listing::{count_uncommitted, diff_worktree, reset_index};
+pub use listing::{count_uncommitted, diff_worktree, reset_index, uncommitted};
 pub use maintenance::{count_loose, maintain, maintenance_lock, maintenance_threshold};
 pub use mend::{
     CommitFacts, commit_facts, first_commit, mark_adopted, marked_admins, relink, repoint, sweep_marks,
     unmark,
+};
+pub use merge::{
+    Author, CommitText, ConflictMessage, ConflictStage, Conflicts, MergeRequest, Merged, NewCommit, Rebased,
+    commits_between, merge_trees, rebase, tree_of, write_commit, write_commit_at,
 };
 pub use operations::{InProgress, Operation, OperationsError, in_progress, orphan_commits};
 pub use ref_locks::{AbandonedChange, RefLock, abandoned_changes, ref_locks};
@@ -88,7 +96,9 @@ pub use rev::{
 pub use snapshot::{Snapshot, SnapshotError, SnapshotFiles, SnapshotRequest, snapshot};
 pub use staged::{read_raw, staged_files, tree_of_files};
 pub use submodules::{SubmoduleRisk, SubmodulesError, UnsafeSubmodule, unsafe_submodules};
-pub use tree::{ObjectError, ObjectReader, Objects, TreeCache, TreeListing, blob_hash, hash_file, hash_path};
+pub use tree::{
+    ObjectError, ObjectReader, Objects, TreeCache, TreeListing, blob_hash, hash_file, hash_open, hash_path,
+};
 pub use untracked::{UntrackedPath, is_ignored, untracked};
 pub use version::{MINIMUM_VERSION, Version, version};
 pub use worktrees::{ListedWorktree, WorktreeHead};

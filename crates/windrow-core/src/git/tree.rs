@@ -1,13 +1,14 @@
 //! Objects straight from the database: what a commit holds, and the content of blobs.
 
 use std::{
-    fs::OpenOptions,
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use gix_hash::ObjectId;
 use gix_object::{Find, FindHeader, Kind, TreeRefIter, tree::EntryKind};
 use rustix::fs::OFlags;
@@ -121,6 +122,27 @@ impl Objects {
         Ok(self.listing(commit_or_tree)?.entries)
     }
 
+    /// The content of one file of a commit or tree; `None` when there is no file at that path.
+    ///
+    /// # Errors
+    /// An object is missing or damaged.
+    pub fn file_at(&self, commit_or_tree: &Oid, path: &BString) -> Result<Option<Vec<u8>>, ObjectError> {
+        let mut reader = self.open_reader()?;
+        let mut tree = reader.tree_of(commit_or_tree)?;
+        let mut parts = path.split(|&byte| byte == b'/').peekable();
+        while let Some(part) = parts.next() {
+            let child = reader.children(&tree)?.get(part.as_bstr()).copied();
+            match child {
+                Some(child) if child.mode.is_none() => tree = child.oid,
+                Some(child) if parts.peek().is_none() && child.mode != Some(EntryMode::Gitlink) => {
+                    return reader.blob(&child.oid).map(Some);
+                }
+                _ => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
     /// The lengths of blobs, in bytes and in their order; submodules count as nothing.
     ///
     /// # Errors
@@ -162,6 +184,14 @@ impl Objects {
     pub(super) fn open_reader(&self) -> Result<ObjectReader, ObjectError> {
         self.reader().map_err(|source| ObjectError::Open { path: self.directory.clone(), source })
     }
+}
+
+/// One entry of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TreeChild {
+    /// `None` for a tree.
+    pub(super) mode: Option<EntryMode>,
+    pub(super) oid: Oid,
 }
 
 /// A reader of objects with its own caches.
@@ -216,6 +246,21 @@ impl ObjectReader {
             }
             _ => Err(ObjectError::Kind(*commit_or_tree, "commit or tree")),
         }
+    }
+
+    /// What a tree itself holds, by name.
+    pub(super) fn children(&self, tree: &Oid) -> Result<BTreeMap<BString, TreeChild>, ObjectError> {
+        let mut buf = Vec::new();
+        if self.load(tree, &mut buf)? != Kind::Tree {
+            return Err(ObjectError::Kind(*tree, "tree"));
+        }
+        let mut children = BTreeMap::new();
+        for entry in TreeRefIter::from_bytes(&buf, object_id(tree).kind()) {
+            let entry = entry.map_err(|error| damaged(tree, &error))?;
+            let child = TreeChild { mode: file_mode(entry.mode.kind()), oid: model_oid(entry.oid) };
+            children.insert(BString::from(entry.filename), child);
+        }
+        Ok(children)
     }
 
     /// Reads no content, only the length that the object declares.
@@ -283,7 +328,14 @@ pub fn blob_hash(format: ObjectFormat, bytes: &[u8]) -> Oid {
 /// It cannot be read, is no plain file, or changes its length meanwhile.
 pub fn hash_file(path: &Path, format: ObjectFormat) -> io::Result<Oid> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    hash_open(OpenOptions::new().read(true).custom_flags(flags).open(path)?, format)
+}
+
+/// The name of an open file's raw content as a blob.
+///
+/// # Errors
+/// As [`hash_file`].
+pub fn hash_open(mut file: File, format: ObjectFormat) -> io::Result<Oid> {
     let facts = file.metadata()?;
     if !facts.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));

@@ -18,7 +18,7 @@ use windrow_model::{
 use super::{
     error::{ReleaseError, StateError, chain},
     identity::{self, Identity},
-    last_look, leaving,
+    land, last_look, leaving,
     outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
     pool::Pool,
     ref_locks,
@@ -104,6 +104,7 @@ fn carry_through(
     // What is in progress goes back to its branch at the end, even to an empty one.
     let under_way = rescued.as_ref().is_some_and(|saved| !saved.survey.operations.operations.is_empty());
     let disposable = tip.filter(|_| !(under_way && work == WorkPolicy::Rescue));
+    let disposable = disposable.map(|oid| Tip::of(pool, store, worktree, oid));
     hide(pool, worktree, disposable, present).map_err(Stopped::Refused)?;
     prove_rescue(store, worktree, rescued.as_ref())?;
     if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.record.as_ref()) {
@@ -127,6 +128,24 @@ fn carry_through(
     record_gone(pool, store, worktree, lease, &branch)?;
     warm::give_back(pool, store, worktree, aside.as_deref());
     Ok(outcome(worktree.clone(), fate, rescued, summary, branch))
+}
+
+/// Where a branch is, and what is known of its commit.
+#[derive(Clone, Copy, Debug)]
+struct Tip {
+    oid: Oid,
+    /// It landed, and its target still holds it.
+    landed: bool,
+}
+
+impl Tip {
+    fn of(pool: &Pool, store: &LocalStore, worktree: &WorktreeRecord, oid: Oid) -> Self {
+        let landed = land::is_landed(pool, store, worktree, &oid).unwrap_or_else(|error| {
+            tracing::debug!(error = %chain(&error), "a branch counts as not landed");
+            false
+        });
+        Self { oid, landed }
+    }
 }
 
 /// What of a worktree is still to be removed.
@@ -228,7 +247,7 @@ impl From<StateError> for Removal {
 
 /// Hides the registration from other gits, and the file of a branch that will be deleted, so that none is reading it any more
 /// when it goes: saving the proof of the rescue takes longer than a git needs for what it has read.
-fn hide(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>, present: Presence) -> Result<(), String> {
+fn hide(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Tip>, present: Presence) -> Result<(), String> {
     let registered = matches!(present, Presence::Whole | Presence::Registration);
     if !registered && doomed_branch(pool, worktree, tip).is_none() {
         return Ok(());
@@ -245,7 +264,7 @@ fn hide(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>, present: Prese
 }
 
 /// Packs a branch that will be deleted; the caller holds the repository lock.
-fn pack_doomed(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>) {
+fn pack_doomed(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Tip>) {
     if let Some((name, _)) = doomed_branch(pool, worktree, tip)
         && let Err(error) = git::pack_ref(&pool.git, pool.repository(), &name.full())
     {
@@ -257,7 +276,8 @@ fn pack_doomed(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>) {
 fn pack_early(pool: &Pool, worktree: &WorktreeRecord, branch: Option<&BranchName>, tip: Oid) {
     let is_own = matches!(&worktree.checkout, Checkout::Branch { name, .. } if Some(name) == branch);
     if is_own && let Ok(_lock) = pool.lock_repository() {
-        pack_doomed(pool, worktree, Some(tip));
+        // One that landed is packed when it goes: to find out takes a git.
+        pack_doomed(pool, worktree, Some(Tip { oid: tip, landed: false }));
     }
 }
 
@@ -274,7 +294,7 @@ fn show_again(worktree: &WorktreeRecord) {
 fn remove(
     pool: &Pool,
     worktree: &WorktreeRecord,
-    tip: Option<Oid>,
+    tip: Option<Tip>,
     present: Presence,
     rescued: Option<&Rescued>,
 ) -> Result<(BranchFate, Option<PathBuf>), Removal> {
@@ -347,27 +367,29 @@ fn branch_tip(
 fn doomed_branch<'w>(
     pool: &Pool,
     worktree: &'w WorktreeRecord,
-    tip: Option<Oid>,
+    tip: Option<Tip>,
 ) -> Option<(&'w BranchName, Oid)> {
     let (Checkout::Branch { name, origin }, Some(tip)) = (&worktree.checkout, tip) else { return None };
-    let facts = BranchDisposal { origin: *origin, empty: tip == worktree.base, landed: false, pushed: false };
-    branch_disposal(&facts, pool.settings().branch.delete).then_some((name, tip))
+    let (empty, landed) = (tip.oid == worktree.base, tip.landed);
+    let facts = BranchDisposal { origin: *origin, empty, landed, pushed: false };
+    branch_disposal(&facts, pool.settings().branch.delete).then_some((name, tip.oid))
 }
 
 /// Deletes the branch that this worktree was given when the policy says so and nobody else has it.
-fn dispose_of_branch(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Oid>) -> BranchFate {
-    let (Checkout::Branch { name, .. }, Some(tip)) = (&worktree.checkout, tip) else {
+fn dispose_of_branch(pool: &Pool, worktree: &WorktreeRecord, tip: Option<Tip>) -> BranchFate {
+    let (Checkout::Branch { name, .. }, Some(known)) = (&worktree.checkout, tip) else {
         return BranchFate::None;
     };
+    let tip = known.oid;
     let stays = BranchFate::Stays(name.clone(), tip);
-    if doomed_branch(pool, worktree, Some(tip)).is_none() {
+    if doomed_branch(pool, worktree, Some(known)).is_none() {
         return stays;
     }
     if !matches!(pool.repository().branch_in_use(&pool.git, name), Ok(None)) {
         return stays;
     }
     let change = RefChange { name: name.full(), new: None, old: Expect::Is(tip) };
-    match git::update_refs(&pool.git, pool.repository(), &[change], "windrow: empty branch deleted") {
+    match git::update_refs(&pool.git, pool.repository(), &[change], "windrow: branch deleted") {
         Ok(()) => BranchFate::Deleted(name.clone(), tip),
         Err(error) => {
             tracing::warn!(%error, branch = %name, "an empty branch stays");

@@ -36,6 +36,7 @@ pub(super) fn clear(pool: &Pool, store: &mut LocalStore) -> Result<(), StateErro
         .and_then(|()| clear_excludes(pool, &live))
         .and_then(|()| clear_scratch(pool, &live))
         .and_then(|()| clear_unfinished(pool))
+        .and_then(|()| clear_landings(pool, store))
         .and_then(|()| warm::clear_lost(pool, store));
     if let Err(error) = cleared {
         tracing::debug!(%error, "leftovers stay");
@@ -115,6 +116,22 @@ fn clear_scratch(pool: &Pool, live: &[WorktreeRecord]) -> io::Result<()> {
     for path in older_than(&pool.scratch(), DAY)? {
         if !live.iter().any(|record| scratch::is_of(&path, &record.id)) {
             fs::remove_dir_all(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a landing needed that was never recorded, or is over.
+fn clear_landings(pool: &Pool, store: &LocalStore) -> io::Result<()> {
+    let rooms = pool.state_dir().join("land");
+    if !rooms.is_dir() {
+        return Ok(());
+    }
+    let open = store.open_landings().map_err(io::Error::other)?;
+    for room in older_than(&rooms, DAY)? {
+        let name = room.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !open.iter().any(|landing| landing.id.to_string() == name) {
+            fs::remove_dir_all(room)?;
         }
     }
     Ok(())

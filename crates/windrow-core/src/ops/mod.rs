@@ -20,6 +20,7 @@ mod harness;
 mod holdings;
 mod identity;
 mod keeper;
+mod land;
 mod last_look;
 mod lease;
 mod leaving;
@@ -76,6 +77,10 @@ pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs,
 pub use harness::ancestor_named;
 pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
+pub use land::{
+    ConflictReport, IncludeUncommitted, LandError, LandMode, LandRequest, LandSource, Landed, LandedFate,
+    Overlap, OverlapKind, land,
+};
 pub use lease::Lease;
 pub use map::{
     Former, MapError, MapObserver, MapRequest, MapTask, Mapped, OnFailure, TaskMode, Turn, batch_named_by,
@@ -84,7 +89,8 @@ pub use map::{
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
     Adopted, BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen,
-    Leased, Provenance, Ran, Released, Restored, Seed, SeedFate, SeedFigures, WorkSummary, WorktreeFate,
+    Leased, Provenance, Ran, RanLanding, Released, Restored, Seed, SeedFate, SeedFigures, WorkSummary,
+    WorktreeFate,
 };
 pub use pool::{Environment, KeeperMode, Pool};
 pub use prune::{PruneFate, Pruned, execute as execute_prune, plan as plan_prune};
@@ -94,8 +100,8 @@ pub use release::release;
 pub use renew::renew;
 pub use request::{
     AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
-    InputRequest, Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector,
-    SessionRequest, Waiting, WorkPolicy,
+    InputRequest, Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunLanding,
+    RunRequest, Selector, SessionRequest, Waiting, WorkPolicy,
 };
 pub use rescues::{RescueDetails, RescuedPath, RescuedWhere, drop_rescue, rescue_details, rescues};
 pub use restore::restore;

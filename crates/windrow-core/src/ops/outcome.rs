@@ -9,6 +9,7 @@ use windrow_model::{
     WorktreeRecord,
 };
 
+use super::land::{LandError, Landed};
 use crate::process::{Exit, Straggler};
 
 /// How a lease came about.
@@ -214,13 +215,28 @@ pub struct Finished {
     pub log: Option<PathBuf>,
 }
 
+/// What became of the commits of a run that was to land them.
+#[derive(Debug)]
+pub enum RanLanding {
+    /// Nobody asked.
+    NotAsked,
+    /// The command failed, so nothing was landed.
+    CommandFailed,
+    /// It went well.
+    Landed(Box<Landed>),
+    /// It did not; the commits are on their branch.
+    Refused(Box<LandError>),
+}
+
 /// The whole of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Ran {
     /// The lease it ran under.
     pub leased: Leased,
     /// How the command ended.
     pub finished: Finished,
+    /// What became of its commits.
+    pub landing: RanLanding,
     /// What became of the worktree.
     pub released: Released,
 }

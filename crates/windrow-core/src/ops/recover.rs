@@ -17,7 +17,7 @@ use super::{
     error::StateError,
     guard,
     identity::{self, Identity},
-    leftovers,
+    land, leftovers,
     liveness::{self, Standing},
     observer::{Observer, Unobserved},
     outcome::WorktreeFate,
@@ -84,6 +84,7 @@ pub(super) fn before(
     suspension::make_up_for(store, process::suspended())?;
     // First: nothing below can change a ref that a dead git has locked.
     ref_locks::settle(pool);
+    land::recover(pool, store, observer)?;
     for record in store.worktrees()? {
         match look_after(pool, store, spare, &record) {
             Ok(Some(notice)) => observer.notice(&notice),

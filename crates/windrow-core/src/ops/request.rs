@@ -2,8 +2,9 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use windrow_model::{BranchName, Fence, LandStrategy, LeaseId, LeaseKey, RescueId, SessionId, WorktreeName};
+
 use crate::process::Cancel;
-use windrow_model::{BranchName, Fence, LeaseId, LeaseKey, RescueId, SessionId, WorktreeName};
 
 /// Where to look for the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +212,17 @@ pub struct RunRequest {
     pub command: CommandRequest,
     /// What happens to unsaved work.
     pub work: WorkPolicy,
+    /// How its commits are landed when the command succeeds; `None` leaves them on their branch.
+    pub land: Option<RunLanding>,
+}
+
+/// How the commits of a run are landed.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RunLanding {
+    /// How; `None` is as configured.
+    pub strategy: Option<LandStrategy>,
+    /// Where; `None` is the branch that the work began from.
+    pub onto: Option<BranchName>,
 }
 
 impl CommandRequest {
@@ -230,6 +242,7 @@ impl RunRequest {
             acquire: AcquireRequest::default(),
             command: CommandRequest::new(program, args),
             work: WorkPolicy::Rescue,
+            land: None,
         }
     }
 }

@@ -12,12 +12,14 @@ use super::{
     acquire,
     error::{ExecError, RunError},
     identity::{self, Identity},
+    land::{self, LandRequest, LandSource},
     lease::Lease,
     observer::Observer,
-    outcome::{Finished, Leased, Ran},
+    outcome::{Finished, Leased, Ran, RanLanding},
     pool::Pool,
     request::{
         AcquireRequest, CommandRequest, ExecRequest, HolderRequest, InputRequest, OutputRequest, RunRequest,
+        Selector,
     },
     variables,
 };
@@ -45,13 +47,34 @@ pub fn run(pool: &Pool, request: &RunRequest, observer: &mut dyn Observer) -> Re
     let leased = lease.leased().clone();
     match finished {
         Ok(finished) => {
+            let landing = land_work(pool, request, (&leased, &finished), observer);
             let released = lease.release_with(request.work)?;
-            Ok(Ran { leased, finished, released })
+            Ok(Ran { leased, finished, landing, released })
         }
         Err(error) => {
             lease.release_with(request.work)?;
             Err(error.into())
         }
+    }
+}
+
+/// Lands what the command committed, while the worktree is still there; only of one that succeeded.
+fn land_work(
+    pool: &Pool,
+    request: &RunRequest,
+    (leased, finished): (&Leased, &Finished),
+    observer: &mut dyn Observer,
+) -> RanLanding {
+    let Some(wanted) = &request.land else { return RanLanding::NotAsked };
+    if finished.exit != process::Exit::Code(0) || finished.timed_out {
+        return RanLanding::CommandFailed;
+    }
+    let source = LandSource::Worktree(Selector::Lease(leased.lease.id));
+    let landing =
+        LandRequest { strategy: wanted.strategy, onto: wanted.onto.clone(), ..LandRequest::new(source) };
+    match land::land(pool, &landing, observer) {
+        Ok(landed) => RanLanding::Landed(Box::new(landed)),
+        Err(error) => RanLanding::Refused(Box::new(error)),
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use rusqlite::{ErrorCode, ffi};
 use windrow_model::{
-    BranchName, Fence, IllegalTransition, LeaseId, LeaseKey, RescueId, SessionId, WorktreeId, WorktreeName,
-    WorktreeState,
+    BranchName, Fence, IllegalTransition, LandingId, LeaseId, LeaseKey, RescueId, SessionId, WorktreeId,
+    WorktreeName, WorktreeState,
 };
 
 /// Why the records could not be read or changed; nothing was written then.
@@ -114,6 +114,12 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// No landing has this id.
+    #[error("no landing has id `{0}`")]
+    NoSuchLanding(LandingId),
+    /// A landing cannot take this event in its state.
+    #[error(transparent)]
+    IllegalLanding(windrow_model::IllegalLanding),
     /// A number does not fit the database.
     #[error("{what} {value} does not fit a record")]
     TooLarge {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::params;
 use windrow_model::{
-    BatchId, BatchTask, BranchName, CarriedFile, Event, LeaseId, LeaseKey, LeaseRecord, PortBlock, RescueId,
-    RescueRecord, SessionId, SessionRecord, Waiter, WorktreeId, WorktreeName, WorktreeRecord,
+    BatchId, BatchTask, BranchName, CarriedFile, Event, LandingId, LandingRecord, LeaseId, LeaseKey,
+    LeaseRecord, Oid, PortBlock, RescueId, RescueRecord, SessionId, SessionRecord, Waiter, WorktreeId,
+    WorktreeName, WorktreeRecord,
 };
 
 use super::{StoreError, database::Database, rows};
@@ -175,6 +176,68 @@ impl Records {
     /// The database failed.
     pub fn rescue(&self, id: &RescueId) -> Result<Option<RescueRecord>, StoreError> {
         self.database.one("find a rescue", "SELECT * FROM rescues WHERE id = ?1", [id.as_str()], rows::rescue)
+    }
+
+    /// Finds a landing, also one that is over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn landing(&self, id: LandingId) -> Result<Option<LandingRecord>, StoreError> {
+        let sql = "SELECT * FROM landings WHERE id = ?1";
+        self.database.one("find a landing", sql, [id.to_string()], rows::landing)
+    }
+
+    /// Lists the landings that are not over, oldest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_landings(&self) -> Result<Vec<LandingRecord>, StoreError> {
+        let sql = "SELECT * FROM landings WHERE ended_at IS NULL ORDER BY created_at, id";
+        self.database.list("list landings", sql, [], rows::landing)
+    }
+
+    /// Finds the landing of a key that is done.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn landing_with_key(&self, key: &LeaseKey) -> Result<Option<LandingRecord>, StoreError> {
+        let sql = "SELECT * FROM landings WHERE key = ?1 AND state = 'done'";
+        self.database.one("find a landing by key", sql, [key.as_str()], rows::landing)
+    }
+
+    /// Lists the landings of a branch on a target that are done, the last one first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn landings_of(
+        &self,
+        branch: &BranchName,
+        target: &BranchName,
+    ) -> Result<Vec<LandingRecord>, StoreError> {
+        let sql = "SELECT * FROM landings WHERE branch = ?1 AND target = ?2 AND state = 'done'
+            ORDER BY ended_at DESC, id DESC";
+        let values = [branch.as_str(), target.as_str()];
+        self.database.list("list the landings of a branch", sql, values, rows::landing)
+    }
+
+    /// Lists the landings of a commit that are done, the last one first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn landings_of_commit(&self, source: &Oid) -> Result<Vec<LandingRecord>, StoreError> {
+        let sql =
+            "SELECT * FROM landings WHERE source = ?1 AND state = 'done' ORDER BY ended_at DESC, id DESC";
+        self.database.list("list the landings of a commit", sql, [source.as_bytes()], rows::landing)
+    }
+
+    /// Finds the worktree that had a name last, also one that is gone; one that is not gone is the last.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn last_named(&self, name: &WorktreeName) -> Result<Option<WorktreeRecord>, StoreError> {
+        let sql = "SELECT * FROM worktrees WHERE name = ?1
+            ORDER BY state <> 'gone' DESC, created_at DESC, id DESC LIMIT 1";
+        self.database.one("find the last worktree of a name", sql, [name.as_str()], rows::worktree)
     }
 
     /// Lists what was carried into a worktree, by path.

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use rusqlite::{Result, Row, types::Type};
 use windrow_model::{
     BatchTask, BranchOrigin, CarriedFile, Checkout, DirectoryIdentity, Event, Fence, Harvest, Holder,
-    LeaseRecord, NewEvent, Oid, PortBlock, ProcessIdentity, RescueRecord, SessionBond, SessionRecord,
-    Settled, Verdict, Waiter, WorktreeRecord,
+    LandingRecord, LeaseRecord, NewEvent, Oid, PortBlock, ProcessIdentity, RescueRecord, SessionBond,
+    SessionRecord, Settled, Verdict, Waiter, WorktreeRecord,
 };
 
 use super::StoreError;
@@ -34,6 +34,26 @@ pub(super) fn worktree(row: &Row<'_>) -> Result<WorktreeRecord> {
         keep_until: instant_option(row, "keep_until")?,
         doubt: row.get("doubt")?,
         boot_id: row.get("boot_id")?,
+    })
+}
+
+pub(super) fn landing(row: &Row<'_>) -> Result<LandingRecord> {
+    let place = path_option(row, "place")?.zip(path_option(row, "admin")?);
+    Ok(LandingRecord {
+        id: parsed(row, "id")?,
+        key: parsed_option(row, "key")?,
+        state: parsed(row, "state")?,
+        strategy: parsed(row, "strategy")?,
+        target: parsed(row, "target")?,
+        source: oid(row, "source")?,
+        branch: parsed_option(row, "branch")?,
+        worktree: parsed_option(row, "worktree")?,
+        before: oid(row, "before")?,
+        candidate: oid(row, "candidate")?,
+        place,
+        created_at: instant(row, "created_at")?,
+        ended_at: instant_option(row, "ended_at")?,
+        detail: row.get("detail")?,
     })
 }
 

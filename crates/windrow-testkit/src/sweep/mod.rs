@@ -2,6 +2,7 @@
 //!
 //! Whatever a command had reported is there, nothing of others changed, nothing is left behind, and the pool works on.
 
+mod desk;
 mod scenario;
 mod scene;
 mod work;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     Found,
+    desk::{Desk, TARGET},
     scene::{Scene, text, without_link},
     work::{Work, agent},
 };
@@ -40,11 +41,13 @@ pub enum Scenario {
     Template,
     /// `windrow acquire` of a new worktree from a template.
     FromTemplate,
+    /// `windrow land` into a checkout that somebody works in.
+    Land,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Acquire,
         Self::Run,
         Self::Release,
@@ -57,6 +60,7 @@ impl Scenario {
         Self::Warm,
         Self::Template,
         Self::FromTemplate,
+        Self::Land,
     ];
 
     /// Returns the name on the command line.
@@ -74,6 +78,7 @@ impl Scenario {
             Self::Warm => "warm",
             Self::Template => "template",
             Self::FromTemplate => "from-template",
+            Self::Land => "land",
         }
     }
 
@@ -87,19 +92,24 @@ impl Scenario {
     pub(super) fn stage(self, scene: &Scene) -> Staged {
         let mark = scene.next().to_string();
         let works = match self {
-            Self::Acquire | Self::Claim | Self::Warm | Self::Template | Self::FromTemplate | Self::Run => {
-                Vec::new()
-            }
+            Self::Acquire
+            | Self::Claim
+            | Self::Warm
+            | Self::Template
+            | Self::FromTemplate
+            | Self::Run
+            | Self::Land => Vec::new(),
             Self::Release | Self::Restore | Self::RecordsLost | Self::FilesGone => {
                 vec![worked(scene, "fern", &mark, &[])]
             }
             Self::Prune => ["fern", "moss"].map(|name| worked(scene, name, &mark, &[])).into(),
             Self::SessionEnd => Vec::new(),
         };
-        let mut staged = Staged { mark, works, diary: scene.diary(), given: String::new() };
+        let mut staged = Staged { mark, works, diary: scene.diary(), given: String::new(), desk: None };
         match self {
             Self::Acquire | Self::Warm | Self::Run | Self::Release => {}
             Self::Claim => scene.ready(1),
+            Self::Land => staged.desk = Some(Desk::new(scene, &staged.mark)),
             Self::Template => scene.template_of_another_commit(),
             Self::FromTemplate => {
                 scene.call(&["pool", "template"]).assert_success();
@@ -142,6 +152,7 @@ impl Scenario {
             Self::RecordsLost | Self::FilesGone => scene.windrow(&["reconcile", "--json"]),
             Self::SessionEnd => scene.windrow(&["session", "end", "--json", given]),
             Self::Prune => scene.windrow(&["prune", "--older-than", "0s", "--json"]),
+            Self::Land => scene.windrow(&["land", "fern", "--onto", TARGET, "--squash", "--json"]),
         }
     }
 
@@ -172,6 +183,10 @@ impl Scenario {
                 staged.works.iter().try_for_each(|work| scene.find(work))
             }
             Self::Restore => verify_restore(scene, staged, said),
+            Self::Land => {
+                let landed = said.0.is_some().then_some(true);
+                staged.desk.as_ref().map_or(Ok(()), |desk| desk.verify(scene, landed))
+            }
             Self::RecordsLost | Self::FilesGone => scene.find(&staged.works[0]),
             // A rescue goes as a whole or stays as a whole.
             Self::Prune if !scene.rescues(Some("moss")).is_empty() => {
@@ -196,6 +211,8 @@ pub(super) struct Staged {
     diary: PathBuf,
     /// The rescue or the session that the command is about.
     given: String,
+    /// The checkout that the command changes.
+    desk: Option<Desk>,
 }
 
 impl Staged {

@@ -189,7 +189,7 @@ impl Scene {
     /// Where the list of windrow and that of git differ.
     fn disagreements(&self, doubt: Doubt) -> Vec<String> {
         let listed = self.repo.git(["worktree", "list", "--porcelain"]);
-        let own = [self.repo.path().to_owned(), self.foreign_worktree()];
+        let own = [self.repo.path().to_owned(), self.foreign_worktree(), self.desk()];
         let git: BTreeSet<PathBuf> = listed
             .lines()
             .filter_map(|line| line.strip_prefix("worktree "))
@@ -227,6 +227,11 @@ impl Scene {
 
     pub(super) fn foreign_worktree(&self) -> PathBuf {
         self.repo.root().join("foreign")
+    }
+
+    /// Where a checkout lies that a landing may change.
+    pub(super) fn desk(&self) -> PathBuf {
+        self.repo.root().join("desk")
     }
 
     /// Gives everything back that is left, as its owner would, and checks that nothing else is.

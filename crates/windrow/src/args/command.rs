@@ -9,6 +9,7 @@ use windrow_model::{BranchName, Fence, LeaseKey, RescueId, SessionId, WorktreeNa
 use super::{
     help,
     hook::HookArgs,
+    land::{LandArg, LandArgs},
     map::MapArgs,
     pool::PoolArgs,
     prune::PruneArgs,
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// Keep a list of what is to be done, which many may work on at once
     #[command(after_help = help::TASK)]
     Task(TaskArgs),
+    /// Bring commits home: into the branch they began from, and the checkout that has it
+    #[command(after_help = help::LAND)]
+    Land(LandArgs),
     /// List the worktrees, oldest first
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -123,6 +127,17 @@ pub(crate) struct RunArgs {
     pub(crate) command: CommandArgs,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+    /// Land what the command committed if it succeeds
+    #[arg(
+        long,
+        value_name = "STRATEGY",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "configured",
+        help_heading = "Worktree"
+    )]
+    pub(crate) land: Option<LandArg>,
     /// Also write the result as JSON to a file or an open descriptor
     #[arg(
         long,
@@ -219,6 +234,16 @@ pub(crate) struct ReleaseArgs {
     pub(crate) keep: Option<Duration>,
     #[command(flatten)]
     pub(crate) work: WorkArgs,
+    /// Land what is committed first; what cannot be landed is not given back
+    #[arg(
+        long,
+        value_name = "STRATEGY",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "configured"
+    )]
+    pub(crate) land: Option<LandArg>,
     /// Print what became of it as JSON
     #[arg(long)]
     pub(crate) json: bool,

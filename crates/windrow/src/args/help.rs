@@ -1,11 +1,12 @@
 //! Help texts: the commands in groups, and examples.
 
 /// Every command that is shown, in groups.
-pub(super) const GROUPS: [(&str, &[&str]); 7] = [
+pub(super) const GROUPS: [(&str, &[&str]); 8] = [
     ("Run in a worktree", &["run", "exec", "shell"]),
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
     ("Many at once", &["map", "task"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
+    ("Bring work home", &["land"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
     ("Setting up", &["config", "hook", "completions", "man", "deinit"]),
@@ -85,6 +86,19 @@ Examples:
   windrow pool warm 4 --wait
   windrow pool status --du
   windrow pool resize 0";
+
+pub(super) const LAND: &str = "\
+The target is the branch that the work began from, unless --onto names another. If it is checked out,
+that checkout changes with it: your staged, changed, untracked and ignored files stay as they are, and
+when one of them is in the way nothing is landed and all of them are listed. What is not committed in
+the worktree is not landed. The same commit lands once.
+Exit codes: 65 for a conflict or something in the way, 75 when the target moved or is in use.
+
+Examples:
+  windrow land fix                            by a merge commit, or as land.strategy says
+  windrow land fix --squash --message 'Fix the parser'
+  windrow land --branch topic --onto main --dry-run
+  windrow land --rescue fix";
 
 pub(super) const RESTORE: &str = "\
 Makes a new worktree at the commit and on the branch where the work was, and puts every saved file

@@ -3,6 +3,7 @@
 mod command;
 mod help;
 mod hook;
+mod land;
 mod map;
 mod pool;
 mod prune;
@@ -26,6 +27,7 @@ pub(crate) use self::{
         SweepArgs, WarmArgs,
     },
     hook::{ClaudeCommand, HookArgs, HookHarness, SettingsArgs},
+    land::LandArgs,
     map::MapArgs,
     pool::PoolCommand,
     prune::PruneArgs,

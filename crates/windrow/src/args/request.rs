@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use windrow_core::ops::{
     AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
-    OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunRequest, Selector, Waiting, WorkPolicy,
+    IncludeUncommitted, LandMode, LandRequest, LandSource, OutputRequest, ReleaseRequest, RenewRequest,
+    RestoreRequest, RunLanding, RunRequest, Selector, Waiting, WorkPolicy,
 };
 use windrow_model::{BranchName, LogMode, RescuePolicy, SessionId};
 
 use super::{
-    AcquireArgs, AdoptArgs, CommandArgs, DeinitArgs, ExecArgs, Form, ReleaseArgs, RenewArgs, RestoreArgs,
-    RunArgs, ShellArgs, WorktreeArgs,
+    AcquireArgs, AdoptArgs, CommandArgs, DeinitArgs, ExecArgs, Form, LandArgs, ReleaseArgs, RenewArgs,
+    RestoreArgs, RunArgs, ShellArgs, WorktreeArgs,
     command::{HolderArgs, RescuesInto},
     worktree::WorkArgs,
 };
@@ -66,6 +67,26 @@ impl RunArgs {
             acquire: self.worktree.request(HolderRequest::Caller, None),
             command: self.command.request(output(self.json.into())),
             work: self.work.request(),
+            land: self.land.map(|land| RunLanding { strategy: land.strategy(), onto: None }),
+        }
+    }
+}
+
+impl LandArgs {
+    /// What is landed is named by the caller, who knows where we stand.
+    pub(crate) fn request(&self, source: LandSource) -> LandRequest {
+        LandRequest {
+            source,
+            strategy: self.strategy(),
+            onto: self.onto.clone(),
+            message: self.message.clone(),
+            key: self.land_key.clone(),
+            mode: if self.dry_run { LandMode::DryRun } else { LandMode::Land },
+            uncommitted: if self.include_uncommitted {
+                IncludeUncommitted::Commit
+            } else {
+                IncludeUncommitted::Refuse
+            },
         }
     }
 }
@@ -136,7 +157,7 @@ impl ShellArgs {
             keep: self.keep,
             ..AcquireRequest::default()
         };
-        RunRequest { acquire, command: shell_command(shell), work: WorkPolicy::Rescue }
+        RunRequest { acquire, command: shell_command(shell), work: WorkPolicy::Rescue, land: None }
     }
 
     /// The user's shell in a worktree that somebody already holds.

@@ -58,7 +58,8 @@ fn every_shown_command_stands_in_one_group() {
 
 #[test]
 fn a_run_by_default_asks_for_nothing_special() {
-    let expected = RunRequest { acquire: caller(), command: plain("make"), work: WorkPolicy::Rescue };
+    let expected =
+        RunRequest { acquire: caller(), command: plain("make"), work: WorkPolicy::Rescue, land: None };
     assert_eq!(run_request("run -- make"), expected);
 }
 
@@ -83,7 +84,7 @@ fn a_run_with_everything() {
         log: Some(LogMode::Always),
         ..plain("make")
     };
-    assert_eq!(run_request(line), RunRequest { acquire, command, work: WorkPolicy::Discard });
+    assert_eq!(run_request(line), RunRequest { acquire, command, work: WorkPolicy::Discard, land: None });
 }
 
 #[test]
@@ -176,7 +177,9 @@ fn what_makes_no_sense_is_refused() {
         ("release fern --key T-1", ErrorKind::ArgumentConflict),
         ("shell --init tcsh", ErrorKind::InvalidValue),
         ("list --config pool.ttl", ErrorKind::ValueValidation),
-        ("land", ErrorKind::InvalidSubcommand),
+        ("lands", ErrorKind::InvalidSubcommand),
+        ("land --branch a fern", ErrorKind::ArgumentConflict),
+        ("land --squash --strategy ff", ErrorKind::ArgumentConflict),
     ] {
         assert_eq!(read(line).unwrap_err().kind(), kind, "{line}");
     }
@@ -231,6 +234,9 @@ fn the_help_of_the_program() {
       logs        Print the log of a worktree's commands
       events      Print the history
 
+    Bring work home:
+      land        Bring commits home: into the branch they began from, and the checkout that has it
+
     Saved work:
       rescue      List, show or drop saved work
       restore     Bring saved work back in a new worktree
@@ -277,17 +283,19 @@ fn the_help_of_run() {
       -h, --help  Print help (see more with '--help')
 
     Worktree:
-          --base <REF>       Start from this branch, tag or commit instead of HEAD
-          --branch <BRANCH>  Use this branch; it is made when it does not exist
-          --detach           Use no branch
-          --name <NAME>      Name the worktree; a kept one of that name is used again as it is
-          --key <KEY>        Your own id for the task; the same key gives the same lease again
-          --wait <TIME>      Wait for at most this long when the pool is full
-          --keep <TIME>      Leave the worktree in place for this long afterwards
-          --strategy <WAY>   Make its files in this way instead of the fastest, and take none that is
-                             held ready [possible values: snapshot, clone, copy, checkout]
-          --no-carry         Take no untracked files along
-          --discard          Throw away at the end what is not committed, instead of rescuing it
+          --base <REF>         Start from this branch, tag or commit instead of HEAD
+          --branch <BRANCH>    Use this branch; it is made when it does not exist
+          --detach             Use no branch
+          --name <NAME>        Name the worktree; a kept one of that name is used again as it is
+          --key <KEY>          Your own id for the task; the same key gives the same lease again
+          --wait <TIME>        Wait for at most this long when the pool is full
+          --keep <TIME>        Leave the worktree in place for this long afterwards
+          --strategy <WAY>     Make its files in this way instead of the fastest, and take none that is
+                               held ready [possible values: snapshot, clone, copy, checkout]
+          --no-carry           Take no untracked files along
+          --discard            Throw away at the end what is not committed, instead of rescuing it
+          --land[=<STRATEGY>]  Land what the command committed if it succeeds [possible values: merge,
+                               squash, rebase, ff]
 
     Command:
           --timeout <TIME>  End the command after this time (exit code 124)

@@ -7,6 +7,7 @@ mod deinit;
 mod doctor;
 mod events;
 mod hook;
+mod land;
 mod list;
 mod logs;
 mod man;
@@ -139,6 +140,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Pool(args) => pool::pool(context, &args.command),
         Command::Map(args) => map::map(context, &args),
         Command::Task(args) => task::task(context, &args.command),
+        Command::Land(args) => land::land(context, &args),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use windrow_core::git::{
     AdminError, AttributesError, CheckoutError, DiscoverError, GitError, GitFailure, HeadError, IndexError,
-    ObjectError, OperationsError, RefError, ResolveError, SnapshotError, SubmodulesError, VerifyError,
+    ObjectError, OperationsError, RefError, ResolveError, SnapshotError, StageError, SubmodulesError,
+    VerifyError,
 };
 
 use super::kind::{Classify, Kind};
@@ -31,6 +32,15 @@ fn said(failure: &GitFailure) -> Option<String> {
     let text = failure.stderr.trim();
     let text = text.strip_prefix("fatal: ").or_else(|| text.strip_prefix("error: ")).unwrap_or(text);
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+impl Classify for StageError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Index(error) => error.kind(),
+            Self::Git(error) => error.kind().hint("nothing was changed; a filter may have failed"),
+        }
+    }
 }
 
 impl Classify for DiscoverError {

@@ -13,11 +13,13 @@ pub(super) struct Kind {
     pub(super) details: Box<Details>,
     /// What another program said about it, for people.
     pub(super) said: Option<String>,
+    /// More for people, rendered.
+    pub(super) page: Option<String>,
 }
 
 impl Kind {
     pub(super) fn new(code: Code) -> Self {
-        Self { code, hint: None, details: Box::default(), said: None }
+        Self { code, hint: None, details: Box::default(), said: None, page: None }
     }
 
     /// What the system refused to read or write.
@@ -55,12 +57,12 @@ pub(super) trait Classify: Error + 'static {
 
 impl<E: Classify> From<E> for Problem {
     fn from(error: E) -> Self {
-        let Kind { code, hint, details, said } = error.kind();
+        let Kind { code, hint, details, said, page } = error.kind();
         let mut message = chain(&error);
         if let Some(said) = said {
             message = format!("{message}: {said}");
         }
-        Self { hint, details, ..Self::told(code, message) }
+        Self { hint, details, page, ..Self::told(code, message) }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod git;
 mod kind;
+mod land;
 mod operations;
 mod parts;
 #[cfg(test)]
@@ -47,6 +48,8 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) details: Box<Details>,
+    /// More for people, below the message.
+    pub(crate) page: Option<String>,
     /// Nobody reads any more, so nothing is said.
     pub(crate) silent: bool,
 }
@@ -60,7 +63,15 @@ impl Problem {
     /// A failure of this kind, told by a text.
     pub(crate) fn told(code: Code, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { exit: exit_of(code), code, message, hint: None, details: Box::default(), silent: false }
+        Self {
+            exit: exit_of(code),
+            code,
+            message,
+            hint: None,
+            details: Box::default(),
+            page: None,
+            silent: false,
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -117,10 +128,10 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 fn exit_of(code: Code) -> Exit {
     match code {
         Code::Usage => Exit::USAGE,
-        Code::Conflict | Code::StaleFence => Exit::CONFLICT,
+        Code::Conflict | Code::StaleFence | Code::Blocked => Exit::CONFLICT,
         Code::PoolExhausted => Exit::EXHAUSTED,
         Code::Internal | Code::StateUnusable => Exit::INTERNAL,
-        Code::Busy | Code::Lost => Exit::TRY_AGAIN,
+        Code::Busy | Code::Lost | Code::TargetMoved => Exit::TRY_AGAIN,
         Code::Config | Code::Untrusted => Exit::CONFIG,
         Code::CommandNotExecutable => Exit::NOT_EXECUTABLE,
         Code::CommandNotFound => Exit::NOT_FOUND,
@@ -137,5 +148,5 @@ fn exit_of(code: Code) -> Exit {
 
 /// Whether the same call may work later without anything being changed.
 fn retryable(code: Code) -> bool {
-    matches!(code, Code::Busy | Code::PoolExhausted)
+    matches!(code, Code::Busy | Code::TargetMoved | Code::PoolExhausted)
 }

@@ -61,13 +61,15 @@ impl Classify for StoreError {
             | Self::BranchTaken { .. }
             | Self::AlreadyLeased { .. }
             | Self::KeyTaken { .. }
-            | Self::Illegal { .. } => Kind::new(Code::Busy),
+            | Self::Illegal { .. }
+            | Self::IllegalLanding(_) => Kind::new(Code::Busy),
             Self::Fenced { .. } | Self::LeaseEnded(_) => Kind::new(Code::StaleFence),
             Self::SessionEnded(_) => Kind::new(Code::Conflict),
             Self::NoSuchSession(_)
             | Self::NoSuchWorktree(_)
             | Self::NoSuchLease(_)
-            | Self::NoSuchRescue(_) => Kind::new(Code::NotFound),
+            | Self::NoSuchRescue(_)
+            | Self::NoSuchLanding(_) => Kind::new(Code::NotFound),
             // Mistakes of ours.
             Self::TooLarge { .. }
             | Self::WorktreeExists(_)

@@ -5,6 +5,7 @@ mod config;
 mod deinit;
 mod doctor;
 mod events;
+mod land;
 mod list;
 mod map;
 mod pool;
@@ -29,6 +30,7 @@ pub(crate) use self::{
     deinit::{adopted, deinit_plan, deinited},
     doctor::doctor,
     events::event,
+    land::{conflict, landed, overlaps, uncommitted},
     list::{list, list_usage},
     map::{map_ended, mapped},
     pool::{filled, filling, pool_status, shrunk},

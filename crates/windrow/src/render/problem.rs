@@ -9,9 +9,10 @@ use crate::errors::Problem;
 /// `error: …` and, where there is one, `hint: …`.
 pub(crate) fn problem(problem: &Problem) -> String {
     let error = format!("{}: {}\n", paint(ERROR, "error"), lines(&problem.message));
+    let page = problem.page.as_deref().unwrap_or_default();
     match &problem.hint {
-        Some(hint) => format!("{error}{}: {hint}\n", paint(TYPED, "hint")),
-        None => error,
+        Some(hint) => format!("{error}{page}{}: {hint}\n", paint(TYPED, "hint")),
+        None => error + page,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use windrow_core::{
     ops::{
-        BranchFate, CarrySummary, Dropped, Finished, Leased, Provenance, Ran, Released, Restored,
-        WorkSummary, WorktreeFate,
+        BranchFate, CarrySummary, Dropped, Finished, LandedFate, Leased, Provenance, Ran, RanLanding,
+        Released, Restored, WorkSummary, WorktreeFate,
     },
     process::{EndedBy, Straggler},
 };
@@ -70,10 +70,26 @@ pub(crate) fn ran(ran: &Ran, view: &View<'_>) -> String {
     let mut lines = Lines::default();
     add_seeds(&mut lines, &ran.leased.seeds);
     add_release(&mut lines, &ran.released);
+    add_landing(&mut lines, &ran.landing);
     add_finished(&mut lines, &ran.finished, view);
     add_drift(&mut lines, &ran.released);
     add_next(&mut lines, &ran.released);
     under(&ran.released, &lines, view)
+}
+
+fn add_landing(lines: &mut Lines, landing: &RanLanding) {
+    let text = match landing {
+        RanLanding::NotAsked | RanLanding::Refused(_) => return,
+        RanLanding::CommandFailed => paint(CARE, "nothing, because the command failed"),
+        RanLanding::Landed(landed) => {
+            let target = branch(Some(&landed.target), "none");
+            match landed.fate {
+                LandedFate::Landed => paint(GOOD, format!("on {target} at {}", landed.after.short())),
+                _ => format!("nothing new for {target}"),
+            }
+        }
+    };
+    lines.add("landed", text);
 }
 
 /// The end of a lease.

@@ -5,12 +5,14 @@ use std::{collections::BTreeMap, path::PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 use windrow_core::ops::{
-    Adopted, Details, Entry, Finished, Leased, Measured, Ran, Released, RescueDetails, Restored,
+    Adopted, Details, Entry, Finished, Landed, Leased, Measured, Ran, RanLanding, Released, RescueDetails,
+    Restored,
 };
 use windrow_model::{self as model, LeaseRecord, RescueRecord, WorktreeRecord};
 
 use super::{
     Bytes, ConfigValue, Event, Exit, Occupant, RescuedPath, Usage, V1, WireError,
+    land::Landing,
     outcome::{Carried, Release, Straggler, Work, env_set, env_unset},
     seed::Seed,
     worktree::{Lease, ListedWorktree, MeasuredWorktree, Provenance, Rescue, Worktree},
@@ -84,11 +86,26 @@ impl RenewDocument {
 pub(crate) struct ReleaseDocument {
     v: V1,
     released: Release,
+    /// What was landed before; null without `--land`.
+    landing: Option<Landing>,
 }
 
-impl From<&Released> for ReleaseDocument {
-    fn from(released: &Released) -> Self {
-        Self { v: V1::HERE, released: Release::from(released) }
+impl ReleaseDocument {
+    pub(crate) fn new(released: &Released, landed: Option<&Landed>) -> Self {
+        Self { v: V1::HERE, released: Release::from(released), landing: landed.map(Landing::from) }
+    }
+}
+
+/// Work that was landed (`land`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LandDocument {
+    v: V1,
+    landing: Landing,
+}
+
+impl From<&Landed> for LandDocument {
+    fn from(landed: &Landed) -> Self {
+        Self { v: V1::HERE, landing: Landing::from(landed) }
     }
 }
 
@@ -108,12 +125,23 @@ pub(crate) struct RunDocument {
     stragglers: Vec<Straggler>,
     /// The log of its output.
     log: Option<Bytes>,
+    /// What was landed; null when nothing was.
+    landing: Option<Landing>,
+    /// Why nothing was landed although it was to be; null otherwise, also when the command failed.
+    landing_error: Option<WireError>,
     released: Release,
 }
 
 impl RunDocument {
-    pub(crate) fn new(ran: &Ran, exit: Exit) -> Self {
+    /// With the failure of a landing, as it is told.
+    pub(crate) fn new(ran: &Ran, landing_error: Option<WireError>, exit: Exit) -> Self {
+        let landing = match &ran.landing {
+            RanLanding::Landed(landed) => Some(Landing::from(&**landed)),
+            RanLanding::NotAsked | RanLanding::CommandFailed | RanLanding::Refused(_) => None,
+        };
         Self {
+            landing,
+            landing_error,
             v: V1::HERE,
             lease: Lease::from(&ran.leased),
             provenance: ran.leased.provenance.into(),

@@ -10,6 +10,7 @@ mod deinit;
 mod doctor;
 mod documents;
 mod guard;
+mod land;
 mod map;
 mod outcome;
 mod pool;
@@ -32,10 +33,11 @@ pub(crate) use self::{
     doctor::DoctorDocument,
     documents::{
         AcquireDocument, AdoptDocument, ConfigDocument, DiffDocument, ErrorDocument, EventDocument,
-        EventsDocument, ExecDocument, ListDocument, LogsDocument, PathDocument, ReleaseDocument,
-        RenewDocument, RescueDocument, RescueDropDocument, RescueListDocument, RestoreDocument, RunDocument,
-        ShowDocument,
+        EventsDocument, ExecDocument, LandDocument, ListDocument, LogsDocument, PathDocument,
+        ReleaseDocument, RenewDocument, RescueDocument, RescueDropDocument, RescueListDocument,
+        RestoreDocument, RunDocument, ShowDocument,
     },
+    land::{Conflict, InTheWay, Obstacle},
     map::MapDocument,
     outcome::Exit,
     pool::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},

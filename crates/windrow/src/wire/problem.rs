@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Bytes, Time};
+use super::{Bytes, Conflict, InTheWay, Time};
 
 /// What kind of failure it is, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -29,6 +29,10 @@ pub(crate) enum Code {
     Busy,
     /// Somebody else changed it first: it is not in the expected state any more.
     Lost,
+    /// Something of the user's is in the way of a landing, or work is not committed.
+    Blocked,
+    /// The target of a landing moved each time; it may work later.
+    TargetMoved,
     /// Every worktree is in use.
     PoolExhausted,
     /// The disk is full.
@@ -96,6 +100,12 @@ pub(crate) struct Details {
     /// Who has the worktrees.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) holders: Vec<HeldWorktree>,
+    /// What is in the way.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) paths: Vec<InTheWay>,
+    /// What does not merge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) conflict: Option<Box<Conflict>>,
     /// The repositories to choose from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) repositories: Vec<Bytes>,

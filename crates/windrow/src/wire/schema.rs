@@ -20,6 +20,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("event", of::<d::EventDocument>()),
         ("events", of::<d::EventsDocument>()),
         ("exec", of::<d::ExecDocument>()),
+        ("land", of::<d::LandDocument>()),
         ("list", of::<d::ListDocument>()),
         ("logs", of::<d::LogsDocument>()),
         ("map", of::<super::MapDocument>()),

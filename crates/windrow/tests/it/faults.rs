@@ -83,6 +83,14 @@ fn h33_a_prune_that_is_killed_anywhere_loses_nothing() {
 }
 
 #[test]
+fn h33_a_landing_that_is_killed_anywhere_leaves_the_checkout_wholly_old_or_wholly_new() {
+    sweep(Scenario::Land, Backend::Files, Mode::Kill, 12);
+    sweep(Scenario::Land, Backend::Reftable, Mode::Kill, 2);
+    sweep(Scenario::Land, Backend::Files, Mode::Process, 3);
+    sweep(Scenario::Land, Backend::Files, Mode::Error, 3);
+}
+
+#[test]
 fn h33_a_pool_that_is_killed_while_it_is_filled_or_emptied_leaves_nothing() {
     sweep(Scenario::Warm, Backend::Files, Mode::Kill, 2);
     sweep(Scenario::Claim, Backend::Files, Mode::Kill, 3);

@@ -8,9 +8,9 @@ mod carry_secrets;
 mod concurrency;
 #[cfg(target_os = "linux")]
 mod contention;
+mod counted;
 #[cfg(target_os = "linux")]
 mod cut_proofs;
-mod counted;
 mod deinit;
 mod doctor;
 mod documents;
@@ -32,6 +32,7 @@ mod hostile;
 mod isolation;
 #[cfg(target_os = "linux")]
 mod keeper;
+mod land;
 mod late_writes;
 mod lease;
 mod leases;

@@ -40,6 +40,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
     let expected = [
         "Say hello",
         "draft",
+        "landed  on main",
         "## windrow/mine",
         "2 leases given back",
         "look",

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use windrow_model::{DeleteBranch, LogMode, SeedChoice, Settings, Strategy, StrategyChoice, Submodules};
+use windrow_model::{
+    DeleteBranch, LandStrategy, LogMode, SeedChoice, Settings, Strategy, StrategyChoice, Submodules,
+};
 
 use super::{Fixture, value};
 use crate::config::{Origin, Sources, environment_name, keys, load};
@@ -93,13 +95,29 @@ fn every_key_is_read_from_a_file() {
             DATABASE = "app_{slug}"
             [guard]
             max_files = 7
+            [land]
+            strategy = "ff"
         "#,
     );
     let loaded = fixture.load().unwrap();
-    let Settings { discovery, pool, branch, carry, rescue, run, task, ports, env, submodules, guard, seed } =
-        loaded.settings;
+    let Settings {
+        discovery,
+        pool,
+        branch,
+        carry,
+        rescue,
+        run,
+        task,
+        ports,
+        env,
+        submodules,
+        guard,
+        seed,
+        land,
+    } = loaded.settings;
     assert_eq!((ports.count, ports.range.to_string().as_str()), (3, "4000-4999"));
     assert_eq!(env.into_iter().collect::<Vec<_>>(), [("DATABASE".to_owned(), "app_{slug}".to_owned())]);
+    assert_eq!(land.strategy, LandStrategy::FastForward);
     assert_eq!(task.states, ["open", "shut"]);
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));

@@ -20,10 +20,12 @@ use crate::{
 };
 
 /// Git keeps the directory of a whole namespace, and that of logs even where the user has none, as in a bare repository.
-const EMPTIED: [&str; 7] = [
+const EMPTIED: [&str; 9] = [
     "refs/windrow/rescue",
+    "refs/windrow/cand",
     "refs/windrow",
     "logs/refs/windrow/rescue",
+    "logs/refs/windrow/cand",
     "logs/refs/windrow",
     "logs/refs/heads",
     "logs/refs",

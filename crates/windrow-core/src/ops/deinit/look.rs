@@ -303,7 +303,16 @@ pub(super) fn holds_state(state: &Path) -> Result<bool, ReconcileError> {
 pub(super) fn is_state(name: &OsString) -> bool {
     let name = name.as_bytes();
     let databases = [&b"state.db"[..], b"coordination.db", b"new-", b"old-", b"tmp-"];
-    let whole =
-        [&b"locks"[..], b"logs", b"excludes", b"rescue", b"reserve", b"warm", b"templates", b"scratch"];
+    let whole = [
+        &b"locks"[..],
+        b"land",
+        b"logs",
+        b"excludes",
+        b"rescue",
+        b"reserve",
+        b"warm",
+        b"templates",
+        b"scratch",
+    ];
     whole.contains(&name) || databases.iter().any(|prefix| name.starts_with(prefix))
 }

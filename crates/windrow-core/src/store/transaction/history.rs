@@ -18,6 +18,8 @@ pub struct Forgotten {
     pub leases: usize,
     /// Sessions that had ended.
     pub sessions: usize,
+    /// Landings that were over.
+    pub landings: usize,
     /// Events.
     pub events: usize,
 }
@@ -106,8 +108,8 @@ impl Tx<'_> {
         }
     }
 
-    /// Deletes worktrees that were gone, leases and sessions that had ended, batches that began and events that were recorded before
-    /// `before`.
+    /// Deletes worktrees that were gone, leases, sessions and landings that had ended, batches that began and events that were recorded
+    /// before `before`. A landing with a key stays, because a key lands once.
     ///
     /// A gone worktree and a session stay while one of their leases stays, and a lease while its worktree is there: the rescue of
     /// a kept one is named after it. Rescues are never forgotten here.
@@ -126,6 +128,11 @@ impl Tx<'_> {
         Ok(Forgotten {
             leases: self.database().write("forget leases", leases, before)?,
             sessions: self.database().write("forget sessions", sessions, before)?,
+            landings: self.database().write(
+                "forget landings",
+                "DELETE FROM landings WHERE ended_at < ?1 AND key IS NULL",
+                before,
+            )?,
             worktrees: self.database().write("forget worktrees", worktrees, before)?,
             events: self.database().write("forget events", "DELETE FROM events WHERE at < ?1", before)?,
         })

@@ -2,6 +2,7 @@
 
 mod batches;
 mod history;
+mod landings;
 mod leases;
 mod ports;
 mod sessions;

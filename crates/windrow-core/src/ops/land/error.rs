@@ -1,0 +1,178 @@
+//! Why nothing was landed. Unless it says otherwise, nothing of anybody's was changed.
+
+use std::{io, path::PathBuf};
+
+use bstr::BString;
+use windrow_model::{BranchName, Oid, RescueId, WorktreeName};
+
+use super::outcome::{ConflictReport, Overlap};
+use crate::{
+    fs, git,
+    ops::error::{SelectError, StateError},
+};
+
+/// Why nothing was landed.
+#[derive(Debug, thiserror::Error)]
+pub enum LandError {
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// git failed.
+    #[error(transparent)]
+    Git(#[from] git::GitError),
+    /// There is no such worktree.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// There is no such rescue.
+    #[error("there is no rescue `{0}`")]
+    UnknownRescue(RescueId),
+    /// There is no such branch.
+    #[error("there is no branch `{0}`")]
+    UnknownBranch(BranchName),
+    /// HEAD cannot be read.
+    #[error(transparent)]
+    Head(#[from] git::HeadError),
+    /// A commit or tree cannot be read.
+    #[error(transparent)]
+    Tree(#[from] git::ObjectError),
+    /// It cannot be told what is in progress in a worktree.
+    #[error(transparent)]
+    Operations(#[from] git::OperationsError),
+    /// What is not committed cannot be made a commit.
+    #[error(transparent)]
+    Snapshot(#[from] git::SnapshotError),
+    /// The refs cannot be changed.
+    #[error(transparent)]
+    Ref(#[from] git::RefError),
+    /// Nobody said where to land.
+    #[error("it is not on record which branch this work began from")]
+    NoTarget,
+    /// Work is not landed on itself.
+    #[error("branch `{0}` cannot be landed on itself")]
+    OnItself(BranchName),
+    /// The work has no commit yet.
+    #[error("worktree `{0}` has no commit")]
+    Unborn(WorktreeName),
+    /// Work is not committed.
+    #[error("{count} paths in worktree `{name}` are not committed")]
+    Uncommitted {
+        /// The worktree.
+        name: WorktreeName,
+        /// How many.
+        count: usize,
+        /// The first of them.
+        paths: Vec<BString>,
+    },
+    /// Some of what is not committed cannot be taken along.
+    #[error("{} paths in worktree `{name}` cannot be made part of a commit, the first is `{}`", paths.len(), paths[0])]
+    Uncommittable {
+        /// The worktree.
+        name: WorktreeName,
+        /// They.
+        paths: Vec<BString>,
+    },
+    /// The worktree is in the middle of something.
+    #[error("worktree `{name}` is in the middle of {what}")]
+    Unfinished {
+        /// The worktree.
+        name: WorktreeName,
+        /// What, in words.
+        what: String,
+    },
+    /// Both sides changed the same.
+    #[error("`{}` and `{}` changed the same", .0.source.short(), .0.target)]
+    Conflict(Box<ConflictReport>),
+    /// The target has commits that the work has not.
+    #[error("`{target}` cannot be fast-forwarded: it has commits that the work has not")]
+    NotAhead {
+        /// The target.
+        target: BranchName,
+    },
+    /// The histories have nothing in common.
+    #[error("`{target}` and commit {} have no history in common", source_oid.short())]
+    Unrelated {
+        /// The target.
+        target: BranchName,
+        /// The commit that was to be landed.
+        source_oid: Oid,
+    },
+    /// Something of the user's is in the way.
+    #[error("{} paths in `{}` are in the way", paths.len(), root.display())]
+    Overlaps {
+        /// The checkout.
+        root: PathBuf,
+        /// They, in order of path.
+        paths: Vec<Overlap>,
+    },
+    /// The checkout is in the middle of something, or its index cannot be written by us.
+    #[error("`{}` cannot be changed now: {why}", root.display())]
+    Occupied {
+        /// The checkout.
+        root: PathBuf,
+        /// Why, in words.
+        why: String,
+    },
+    /// The checkout is somebody's worktree.
+    #[error("`{target}` is checked out in worktree `{name}`, in which somebody works")]
+    Held {
+        /// The target.
+        target: BranchName,
+        /// The worktree.
+        name: WorktreeName,
+    },
+    /// The checkout cannot be seen from here.
+    #[error("`{target}` is checked out at `{}`, which cannot be looked at", root.display())]
+    Unseen {
+        /// The target.
+        target: BranchName,
+        /// The checkout.
+        root: PathBuf,
+    },
+    /// The file system cannot exchange files.
+    #[error("the file system of `{}` cannot let files change places with those in `{}`", root.display(), room.display())]
+    NoExchange {
+        /// The checkout.
+        root: PathBuf,
+        /// Where the new files lie.
+        room: PathBuf,
+    },
+    /// Somebody else holds the index.
+    #[error("`{}` exists: another git is at work there, or one has died", .0.display())]
+    IndexLocked(PathBuf),
+    /// The target moved each time.
+    #[error("`{target}` moved while it was being landed on")]
+    Moved {
+        /// The target.
+        target: BranchName,
+    },
+    /// The new files could not be written.
+    #[error("the new files cannot be written")]
+    Files(#[from] fs::MaterialiseError),
+    /// git could not write the new files.
+    #[error("git cannot write the new files")]
+    Stage(#[from] git::StageError),
+    /// It cannot be told who has to write the new files.
+    #[error(transparent)]
+    Attributes(#[from] git::AttributesError),
+    /// An index cannot be read or written.
+    #[error(transparent)]
+    Index(#[from] git::IndexError),
+    /// A path that no checkout may hold.
+    #[error(transparent)]
+    Path(#[from] fs::TreePathError),
+    /// A file or directory cannot be read or written.
+    #[error("cannot read or write `{}`", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<crate::store::StoreError> for LandError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::State(error.into())
+    }
+}

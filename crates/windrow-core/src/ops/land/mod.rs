@@ -1,0 +1,32 @@
+//! Bringing work home: commits of a worktree, a branch or a rescue become part of their target, wholly or not at all.
+//!
+//! # Locking
+//! One landing at a time for each target, by a lock of its own that is taken before all others here; then the index of the
+//! checkout, by git's own lock, so that the user's git waits; then the repository lock for the refs.
+//!
+//! # Crash safety
+//! The journal ([`windrow_model::LandingState`]) says what was about to be done, the target whether it was: it holds the commit of
+//! the landing or not. Before that everything goes back, after it forward: [`recover`].
+
+mod apply;
+mod candidate;
+mod check;
+mod error;
+mod go;
+mod outcome;
+mod place;
+mod plan;
+mod recover;
+mod refs;
+mod source;
+mod swap;
+
+pub use self::{
+    error::LandError,
+    go::land,
+    outcome::{
+        ConflictReport, IncludeUncommitted, LandMode, LandRequest, LandSource, Landed, LandedFate, Overlap,
+        OverlapKind,
+    },
+};
+pub(super) use self::{outcome::is_landed, recover::recover};

@@ -1,0 +1,109 @@
+//! The kinds of what keeps work from landing.
+
+use bstr::BString;
+use windrow_core::ops::{ConflictReport, LandError, Overlap};
+use windrow_model::WorktreeName;
+
+use super::kind::{Classify, Kind};
+use crate::{
+    render,
+    wire::{Bytes, Code, Conflict, InTheWay, Obstacle},
+};
+
+impl Classify for LandError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Git(error) => error.kind(),
+            Self::Select(error) => error.kind(),
+            Self::Head(error) => error.kind(),
+            Self::Tree(error) => error.kind(),
+            Self::Operations(error) => error.kind(),
+            Self::Snapshot(error) => error.kind(),
+            Self::Ref(error) => error.kind(),
+            Self::Files(error) => error.kind(),
+            Self::Stage(error) => error.kind(),
+            Self::Attributes(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::Path(_) => Kind::new(Code::Conflict),
+            Self::Io { path, source } => Kind::io(source).path(path),
+            Self::UnknownRescue(_) => {
+                Kind::new(Code::NotFound).hint("`windrow rescue list` shows those that are there")
+            }
+            Self::UnknownBranch(branch) => Kind::new(Code::NotFound).branch(branch),
+            Self::NoTarget => Kind::new(Code::Usage).hint("name the branch to land on with `--onto BRANCH`"),
+            Self::OnItself(branch) => {
+                Kind::new(Code::Conflict).branch(branch).hint("name another with `--onto BRANCH`")
+            }
+            Self::Unborn(name) => Kind::new(Code::NotFound).worktree(name).hint("commit something first"),
+            Self::Uncommitted { name, paths, count } => Kind {
+                page: Some(render::uncommitted(paths, *count)),
+                ..blocked(name, paths).hint("commit it, or land it as well with `--include-uncommitted`")
+            },
+            Self::Uncommittable { name, paths } => blocked(name, paths).hint("commit what is to be landed"),
+            Self::Unfinished { name, .. } => {
+                Kind::new(Code::Blocked).worktree(name).hint("finish or abort it there first")
+            }
+            Self::Conflict(report) => conflict(report),
+            Self::NotAhead { target } => Kind::new(Code::Conflict)
+                .branch(target)
+                .hint("land by `--strategy merge`, `squash` or `rebase` instead"),
+            Self::Unrelated { target, .. } => Kind::new(Code::Conflict).branch(target),
+            Self::Overlaps { root, paths } => Kind {
+                page: Some(render::overlaps(paths)),
+                ..Kind::new(Code::Blocked)
+                    .path(root)
+                    .detail(|details| details.paths = paths.iter().map(in_the_way).collect())
+                    .hint("nothing was changed; commit, stash or move those away, then land again")
+            },
+            Self::Occupied { root, .. } => {
+                Kind::new(Code::Busy).path(root).hint("nothing was changed; finish it there, then land again")
+            }
+            Self::Held { target, name } => Kind::new(Code::Busy)
+                .branch(target)
+                .worktree(name)
+                .hint(format!("nothing was changed; `windrow release {name}` first")),
+            Self::Unseen { target, root } => Kind::new(Code::Conflict)
+                .branch(target)
+                .path(root)
+                .hint("bring its files back, or let git forget it with `git worktree prune`"),
+            Self::NoExchange { root, .. } => Kind::new(Code::Conflict).path(root).hint(
+                "nothing was changed; check out another branch there, land, and check the target out again",
+            ),
+            Self::IndexLocked(path) => Kind::new(Code::Busy)
+                .path(path)
+                .hint("nothing was changed; if no git runs there, remove that file"),
+            Self::Moved { target } => {
+                Kind::new(Code::TargetMoved).branch(target).hint("nothing was changed; land again")
+            }
+        }
+    }
+}
+
+fn conflict(report: &ConflictReport) -> Kind {
+    let target = &report.target;
+    let again = match (&report.worktree, &report.branch) {
+        (_, Some(branch)) => format!(
+            "merge `{target}` into `{branch}` in a worktree (`windrow run --branch {branch} -- git rebase {target}`) and land \
+             again, or hand the document of `--json` to the agent"
+        ),
+        _ => "bring it back with `windrow restore`, merge the target there, and land that".to_owned(),
+    };
+    Kind {
+        page: Some(render::conflict(report)),
+        ..Kind::new(Code::Conflict)
+            .branch(target)
+            .detail(|details| details.conflict = Some(Box::new(Conflict::from(report))))
+            .hint(format!("nothing was changed; {again}"))
+    }
+}
+
+/// Work that is not committed.
+fn blocked(name: &WorktreeName, paths: &[BString]) -> Kind {
+    let open = |path: &BString| InTheWay { path: Bytes::new(path), kind: None };
+    Kind::new(Code::Blocked).worktree(name).detail(|details| details.paths = paths.iter().map(open).collect())
+}
+
+fn in_the_way(overlap: &Overlap) -> InTheWay {
+    InTheWay { path: Bytes::new(&overlap.path), kind: Some(Obstacle::from(overlap.kind)) }
+}
