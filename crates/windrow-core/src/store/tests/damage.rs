@@ -190,13 +190,14 @@ fn an_older_schema_is_migrated_once_by_many() {
 #[test]
 fn a_failed_migration_changes_nothing() {
     const BROKEN: Schema = Schema {
-        version: 5,
+        version: 6,
         migrations: &[
             SCHEMA.migrations[0],
             SCHEMA.migrations[1],
             SCHEMA.migrations[2],
             SCHEMA.migrations[3],
-            ("V5__broken.sql", "CREATE TABLE half (x); CREATE TABLE half (x);"),
+            SCHEMA.migrations[4],
+            ("V6__broken.sql", "CREATE TABLE half (x); CREATE TABLE half (x);"),
         ],
         ..SCHEMA
     };
