@@ -11,8 +11,8 @@
 use std::path::PathBuf;
 
 use windrow_model::{
-    BranchDisposal, BranchName, Checkout, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord, WorktreeState,
-    branch_disposal,
+    BranchDisposal, BranchName, Checkout, LeaseId, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord,
+    WorktreeState, branch_disposal,
 };
 
 use super::{
@@ -20,10 +20,12 @@ use super::{
     identity::{self, Identity},
     last_look,
     outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
+    overlay,
     pool::Pool,
     ref_locks,
     request::WorkPolicy,
-    rescue::{self, Rescued},
+    rescue,
+    saved::{Look, Progress, Saved},
     warm,
 };
 use crate::{
@@ -44,7 +46,7 @@ pub(super) fn finish(
         ref_locks::settle_after(pool, &worktree, lease);
     }
     let (rescued, present) = match identity::prove_removable(pool, &worktree) {
-        Identity::Proven => match save(pool, store, &worktree, lease.as_ref(), work, SnapshotFiles::There) {
+        Identity::Proven => match save_files(pool, store, &worktree, lease.as_ref(), work)? {
             Ok(rescued) => (Some(rescued), Presence::Whole),
             Err(reason) => return quarantine(store, worktree, lease, reason),
         },
@@ -65,17 +67,17 @@ pub(super) fn finish(
         Identity::Doubtful(reason) => return quarantine(store, worktree, lease, reason),
     };
     let tip = branch_tip(pool, &worktree, rescued.as_ref())?;
-    let head = rescued.as_ref().and_then(|rescued| rescued.survey.head);
+    let head = rescued.as_ref().and_then(|rescued| rescued.head);
     let summary =
         head.or(tip).map_or_else(|| Ok(WorkSummary::default()), |tip| summarise(pool, &worktree, &tip))?;
     // What is in progress goes back to its branch at the end, even to an empty one.
-    let under_way = rescued.as_ref().is_some_and(|saved| !saved.survey.operations.operations.is_empty());
+    let under_way = rescued.as_ref().is_some_and(|saved| saved.progress == Progress::UnderWay);
     let disposable = tip.filter(|_| !(under_way && work == WorkPolicy::Rescue));
     if let Err(reason) = hide(pool, &worktree, disposable, present) {
         return quarantine(store, worktree, lease, reason);
     }
     prove_rescue(store, &worktree, rescued.as_ref())?;
-    if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.record.as_ref()) {
+    if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.rescue.as_ref()) {
         rescue::remove_superseded(pool, record);
     }
     let (branch, aside) = match remove(pool, &worktree, disposable, present, rescued.as_ref()) {
@@ -107,7 +109,36 @@ enum Presence {
     Nothing,
 }
 
-/// Saves what is unsaved, and syncs if there was anything of the agent's at all.
+/// Saves what is unsaved in the files that are there, wherever they are seen; the inner error is the reason for a quarantine.
+fn save_files(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    work: WorkPolicy,
+) -> Result<Result<Saved, String>, StateError> {
+    if !overlay::is_overlaid(worktree) {
+        return Ok(save(pool, store, worktree, lease, work, SnapshotFiles::There));
+    }
+    match last_lease(store, worktree, lease) {
+        Ok(lease) => overlay::save(pool, store, worktree, lease, work),
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// The lease that a rescue is named by.
+fn last_lease(
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+) -> Result<LeaseId, String> {
+    if let Some(lease) = lease {
+        return Ok(lease.id);
+    }
+    let last = store.last_lease_of(worktree.id).map_err(|error| chain(&error))?;
+    last.map(|lease| lease.id).ok_or_else(|| "no lease of it is on record".to_owned())
+}
+
 fn save(
     pool: &Pool,
     store: &LocalStore,
@@ -115,14 +146,31 @@ fn save(
     lease: Option<&LeaseRecord>,
     work: WorkPolicy,
     files: SnapshotFiles,
-) -> Result<Rescued, String> {
-    let lease_id = match lease {
-        Some(lease) => lease.id,
-        None => {
-            let last = store.last_lease_of(worktree.id).map_err(|error| chain(&error))?;
-            last.map(|lease| lease.id).ok_or("no lease of it is on record")?
-        }
-    };
+) -> Result<Saved, String> {
+    let lease = last_lease(store, worktree, lease)?;
+    save_as(pool, store, worktree, lease, work, files)
+}
+
+/// Saves what is unsaved in an overlay that is shown to us.
+pub(super) fn save_shown(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: LeaseId,
+    work: WorkPolicy,
+) -> Result<Saved, String> {
+    save_as(pool, store, worktree, lease, work, SnapshotFiles::There)
+}
+
+/// Saves what is unsaved, and syncs if there was anything of the agent's at all.
+fn save_as(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease_id: LeaseId,
+    work: WorkPolicy,
+    files: SnapshotFiles,
+) -> Result<Saved, String> {
     let rescued = match work {
         WorkPolicy::Discard if files == SnapshotFiles::There => rescue::discard(pool, store, worktree),
         // Nobody has seen what is left when the files are gone, so nobody can mean it.
@@ -138,15 +186,15 @@ fn save(
         }
         rescue::sync(pool).map_err(|error| chain(&error))?;
     }
-    Ok(rescued)
+    Ok(rescued.into())
 }
 
 fn prove_rescue(
     store: &mut LocalStore,
     worktree: &WorktreeRecord,
-    rescued: Option<&Rescued>,
+    rescued: Option<&Saved>,
 ) -> Result<(), StateError> {
-    let record = rescued.and_then(|rescued| rescued.record.as_ref());
+    let record = rescued.and_then(|rescued| rescued.rescue.as_ref());
     store.transaction(|tx| {
         if let Some(record) = record {
             if tx.rescue(&record.id)?.is_some() {
@@ -212,16 +260,19 @@ fn remove(
     worktree: &WorktreeRecord,
     tip: Option<Oid>,
     present: Presence,
-    rescued: Option<&Rescued>,
+    rescued: Option<&Saved>,
 ) -> Result<(BranchFate, Option<PathBuf>), Removal> {
-    let look = rescued.and_then(|rescued| Some((rescued.survey.seen.as_ref()?, &rescued.survey.tracked)));
-    let aside = match (present, look) {
-        (Presence::Whole, Some((seen, tracked))) => {
+    let aside = match (present, rescued.map(|rescued| &rescued.look)) {
+        (Presence::Whole | Presence::Files, look) if overlay::is_overlaid(worktree) => {
+            set_overlay_aside(pool, worktree, present, look)?;
+            None
+        }
+        (Presence::Whole, Some(Look::Files(seen, tracked))) => {
             let aside = set_aside(pool, worktree)?;
             last_look::prove_untouched(pool, worktree, &aside, tracked, seen).map_err(Removal::Refused)?;
             Some(aside.path().to_owned())
         }
-        (Presence::Whole, None) => Some(set_aside(pool, worktree)?.path().to_owned()),
+        (Presence::Whole, _) => Some(set_aside(pool, worktree)?.path().to_owned()),
         (Presence::Files, _) => {
             fs::move_to_trash(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
                 .map_err(|error| Removal::Refused(chain(&error)))?;
@@ -240,11 +291,31 @@ fn remove(
     Ok((branch, aside))
 }
 
+/// Moves the layer of an overlay into the trash, if nothing was written into it since it was saved.
+fn set_overlay_aside(
+    pool: &Pool,
+    worktree: &WorktreeRecord,
+    present: Presence,
+    look: Option<&Look>,
+) -> Result<(), Removal> {
+    let _lock = pool.lock_repository()?;
+    if present == Presence::Whole && identity::prove_removable(pool, worktree) != Identity::Proven {
+        return Err(Removal::Refused(CHANGED_IDENTITY.to_owned()));
+    }
+    let stamp = match look {
+        Some(Look::Layer(stamp)) => Some(stamp.as_str()),
+        Some(Look::None | Look::Files(..)) | None => None,
+    };
+    overlay::set_aside(worktree, stamp).map_err(Removal::Refused)
+}
+
+const CHANGED_IDENTITY: &str = "it changed its identity while it was being saved";
+
 /// Moves the files into the trash, where they stay until they were looked at once more.
 fn set_aside(pool: &Pool, worktree: &WorktreeRecord) -> Result<fs::SetAside, Removal> {
     let _lock = pool.lock_repository()?;
     if identity::prove_removable(pool, worktree) != Identity::Proven {
-        return Err(Removal::Refused("it changed its identity while it was being saved".to_owned()));
+        return Err(Removal::Refused(CHANGED_IDENTITY.to_owned()));
     }
     fs::set_aside(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
         .map_err(|error| Removal::Refused(chain(&error)))
@@ -267,12 +338,11 @@ fn sync_removal(pool: &Pool, worktree: &WorktreeRecord) -> Result<(), StateError
 fn branch_tip(
     pool: &Pool,
     worktree: &WorktreeRecord,
-    rescued: Option<&Rescued>,
+    rescued: Option<&Saved>,
 ) -> Result<Option<Oid>, git::GitError> {
-    let seen = rescued.map(|rescued| &rescued.survey);
     match &worktree.checkout {
-        Checkout::Branch { name, .. } if seen.is_some_and(|seen| seen.branch.as_ref() == Some(name)) => {
-            Ok(seen.and_then(|seen| seen.head))
+        Checkout::Branch { name, .. } if rescued.is_some_and(|seen| seen.branch.as_ref() == Some(name)) => {
+            Ok(rescued.and_then(|seen| seen.head))
         }
         Checkout::Branch { name, .. } => git::read_ref(&pool.git, pool.repository(), &name.full()),
         Checkout::Detached => Ok(None),
@@ -369,13 +439,13 @@ pub(super) fn quarantine(
 fn outcome(
     mut worktree: WorktreeRecord,
     fate: WorktreeFate,
-    rescued: Option<Rescued>,
+    rescued: Option<Saved>,
     work: WorkSummary,
     branch: BranchFate,
 ) -> Released {
     worktree.state = WorktreeState::Gone;
     let (unsaved, dropped, rescue) = match rescued {
-        Some(rescued) => (rescued.survey.unsaved(), rescued.survey.dropped, rescued.record),
+        Some(saved) => (saved.unsaved, saved.dropped, saved.rescue),
         None => (0, Vec::new(), None),
     };
     let (drift, meanwhile) = (Vec::new(), Vec::new());

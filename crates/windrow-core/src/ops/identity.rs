@@ -4,7 +4,7 @@ use std::path::Path;
 
 use windrow_model::{WorktreeRecord, WorktreeState};
 
-use super::pool::Pool;
+use super::{overlay, pool::Pool};
 use crate::{fs, git};
 
 /// What was found where a worktree should be.
@@ -49,7 +49,7 @@ pub(super) enum Presence {
 }
 
 fn root_state(record: &WorktreeRecord) -> Result<Presence, String> {
-    let path = &record.path;
+    let path = &overlay::own_root(record);
     let found = fs::directory_identity(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
     let Some(found) = found else { return absence(record) };
     let recorded = record.identity.as_ref().ok_or("its identity was never recorded")?;

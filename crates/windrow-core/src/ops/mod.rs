@@ -26,6 +26,7 @@ mod liveness;
 mod map;
 mod observer;
 mod outcome;
+mod overlay;
 mod place;
 mod plan;
 mod pool;
@@ -43,6 +44,7 @@ mod rescues;
 mod restore;
 mod resume;
 mod run;
+mod saved;
 mod seed;
 mod select;
 mod session;
@@ -79,7 +81,8 @@ pub use outcome::{
     Adopted, BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen,
     Leased, Provenance, Ran, Released, Restored, Seed, SeedFate, SeedFigures, WorkSummary, WorktreeFate,
 };
-pub use pool::{Environment, KeeperMode, Pool};
+pub use overlay::{OVERLAY_COMMAND, OverlayError, OverlaySaveRequest, save_apart, try_overlay};
+pub use pool::{Environment, KeeperMode, OverlayMode, Pool};
 pub use prune::{PruneFate, Pruned, execute as execute_prune, plan as plan_prune};
 pub use query::{Colour, diff, events, find, list, logs, show};
 pub use reconcile::{Reconciled, StepFate, execute as execute_reconcile, plan as plan_reconcile};

@@ -10,11 +10,12 @@ use windrow_model::{LeaseRecord, LogMode, WorktreeName, WorktreeRecord, Worktree
 
 use super::{
     acquire,
-    error::{ExecError, RunError},
+    error::{AcquireError, ExecError, RunError},
     identity::{self, Identity},
     lease::Lease,
     observer::Observer,
     outcome::{Finished, Leased, Ran},
+    overlay,
     pool::Pool,
     request::{
         AcquireRequest, CommandRequest, ExecRequest, HolderRequest, InputRequest, OutputRequest, RunRequest,
@@ -37,6 +38,7 @@ const LOGS_KEPT: usize = 3;
 /// No lease was given, the command could not be started, or the worktree could not be given back.
 pub fn run(pool: &Pool, request: &RunRequest, observer: &mut dyn Observer) -> Result<Ran, RunError> {
     let wanted = AcquireRequest { holder: HolderRequest::Caller, ..request.acquire.clone() };
+    overlay::enter(pool, &wanted, observer).map_err(AcquireError::from)?;
     let lease = acquire::acquire(pool, &wanted, observer)?;
     for notice in &lease.leased().notices {
         observer.notice(notice);
@@ -161,6 +163,7 @@ pub fn exec(pool: &Pool, request: &ExecRequest, observer: &mut dyn Observer) -> 
     }
     match (entry.worktree.state, entry.lease) {
         (WorktreeState::Leased, Some(lease)) => {
+            overlay::join(pool, &entry.worktree, &lease)?;
             let environment = variables::change(pool, &entry.worktree, &lease);
             let leased = Leased {
                 worktree: entry.worktree,
@@ -193,6 +196,7 @@ fn exec_kept(
         keep,
         ..AcquireRequest::default()
     };
+    overlay::enter(pool, &wanted, observer).map_err(AcquireError::from)?;
     let lease = acquire::acquire(pool, &wanted, observer)?;
     let finished = supervise(pool, lease.leased(), &request.command, observer);
     lease.release()?;

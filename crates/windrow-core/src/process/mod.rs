@@ -17,6 +17,7 @@ mod identity;
 mod kill;
 mod lock;
 mod memory;
+mod namespace;
 mod occupancy;
 pub mod reaper;
 mod signals;
@@ -46,8 +47,9 @@ pub use identity::{
 pub use kill::{ABANDONED_GRACE, KillError, kill_tree};
 pub use lock::{FileLock, LockError, LockState, OccupancyLock, Wait, is_free, note_of};
 pub use memory::give_memory_back;
+pub use namespace::{go_apart, is_apart, join, shares_mounts, with_mount_rights};
 pub use occupancy::{Occupant, OccupiedBy, holders_of, occupants, users_named};
-pub use spawn::spawn_detached;
+pub use spawn::{ask_helper, spawn_detached};
 pub use supervise::{Ended, Exit, Input, Output, Started, SuperviseError, SuperviseRequest, supervise};
 pub use tee::{RotatedLog, TeeTarget};
 pub use watch::{Watch, Watched, Woken};

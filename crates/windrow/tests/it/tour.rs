@@ -45,6 +45,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "look",
         "thrown away",
         "template thrown away",
+        "layered-",
         "Pick plums",
         "Mend the fence",
         "## windrow/",
