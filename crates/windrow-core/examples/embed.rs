@@ -48,6 +48,7 @@ fn run(repository: PathBuf, mut command: Vec<OsString>) -> Result<ExitCode, Box<
         config_flags: Vec::new(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         keeper: windrow_core::ops::KeeperMode::Never,
+        overlays: windrow_core::ops::OverlayMode::Never,
     };
     let pool = Pool::open(environment, &Locate::At(repository))?;
     let request = RunRequest::new(command.remove(0), command);

@@ -14,6 +14,16 @@ pub enum Disposable {
     Configured,
 }
 
+impl Disposable {
+    /// A build tool's output beside a file of that name; `None` when no such file is known.
+    #[must_use]
+    pub fn of_manifest(name: &str) -> Option<Self> {
+        let known = OUTPUTS.iter().flat_map(|(_, beside)| beside.iter());
+        let manifest = known.copied().find(|known| *known == name)?;
+        Some(Self::BuildOutput { manifest })
+    }
+}
+
 /// What is seen of a directory from outside.
 #[derive(Clone, Copy, Debug)]
 pub struct DirectorySigns<'a> {

@@ -11,11 +11,14 @@ pub enum Strategy {
     Clone,
     /// The whole template is shared until somebody writes (a btrfs snapshot); what differs is then changed.
     Snapshot,
+    /// The template is shown below what is changed, to the command and what it starts alone; from a template of its own kind,
+    /// which serves in no other way.
+    Overlay,
 }
 
 impl Strategy {
     /// All, slowest first.
-    pub const ALL: [Self; 4] = [Self::Checkout, Self::Copy, Self::Clone, Self::Snapshot];
+    pub const ALL: [Self; 5] = [Self::Checkout, Self::Copy, Self::Clone, Self::Snapshot, Self::Overlay];
 
     /// Its name in the configuration.
     #[must_use]
@@ -25,6 +28,7 @@ impl Strategy {
             Self::Copy => "copy",
             Self::Clone => "clone",
             Self::Snapshot => "snapshot",
+            Self::Overlay => "overlay",
         }
     }
 }
@@ -46,6 +50,8 @@ pub struct Abilities {
     pub snapshot: Result<(), String>,
     /// Files that share blocks.
     pub clone: Result<(), String>,
+    /// Overlays that one process and those it starts see.
+    pub overlay: Result<(), String>,
 }
 
 impl Abilities {
@@ -53,6 +59,7 @@ impl Abilities {
     #[must_use]
     pub fn objection(&self, strategy: Strategy) -> Option<&str> {
         match strategy {
+            Strategy::Overlay => self.overlay.as_ref().err().map(String::as_str),
             Strategy::Snapshot => self.snapshot.as_ref().err().map(String::as_str),
             Strategy::Clone => self.clone.as_ref().err().map(String::as_str),
             Strategy::Copy | Strategy::Checkout => None,
@@ -114,7 +121,8 @@ pub const FEW_FILES: u64 = 2_000;
 
 /// The best way that a template to be made would serve; `None` when none is to be made.
 ///
-/// Where only copies can be made a template costs the disk of one more worktree, so that one is made only when somebody asks.
+/// Where only copies can be made a template costs the disk of one more worktree, so that one is made only when somebody asks. One
+/// for overlays is made only for who wants overlays: not everything can be done in them.
 #[must_use]
 pub fn template_for(
     choice: StrategyChoice,
@@ -138,7 +146,11 @@ mod tests {
 
     fn able_to(able: &[Strategy]) -> Abilities {
         let ability = |way| if able.contains(&way) { Ok(()) } else { Err("no".to_owned()) };
-        Abilities { snapshot: ability(Strategy::Snapshot), clone: ability(Strategy::Clone) }
+        Abilities {
+            snapshot: ability(Strategy::Snapshot),
+            clone: ability(Strategy::Clone),
+            overlay: ability(Strategy::Overlay),
+        }
     }
 
     const BTRFS: [Strategy; 2] = [Strategy::Snapshot, Strategy::Clone];
@@ -176,6 +188,20 @@ mod tests {
         assert_eq!(of(&BTRFS, FEW_FILES - 1, Background), None);
         assert_eq!(of(&[], 1, Asked), Some(Strategy::Copy));
         assert_eq!(of(&BTRFS, 1, Asked), Some(Strategy::Snapshot));
+    }
+
+    #[test]
+    fn only_who_wants_overlays_gets_a_template_for_them() {
+        use TemplateOccasion::{Asked, Background};
+        let able = able_to(&[Strategy::Overlay, Strategy::Clone]);
+        let wanted = StrategyChoice::Only(Strategy::Overlay);
+        for occasion in [Asked, Background] {
+            assert_eq!(template_for(wanted, &able, 1, occasion), Some(Strategy::Overlay));
+        }
+        assert_eq!(template_for(StrategyChoice::Auto, &able, FEW_FILES, Background), Some(Strategy::Clone));
+        // Where there are none, what comes next is made as if nothing had been said.
+        assert_eq!(template_for(wanted, &able_to(&XFS), FEW_FILES, Background), Some(Strategy::Clone));
+        assert_eq!(template_for(wanted, &able_to(&[]), FEW_FILES, Background), None);
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl TestRepo {
         left.extend(children(&state.join("logs"), &["_keeper.log"]));
         // A note that none is to be made for now.
         left.extend(children(&state.join("templates"), &["none"]));
-        for directory in ["excludes", "land", "rescue", "warm"] {
+        for directory in ["excludes", "land", "rescue", "scratch", "warm"] {
             left.extend(children(&state.join(directory), &[]));
         }
         left.extend(children(&state, &STATE));
@@ -168,7 +168,7 @@ impl TestRepo {
     pub fn age_leftovers(&self) {
         let state = self.git_dir().join("windrow");
         let old = SystemTime::now().checked_sub(LONG_AGO).expect("an old system time");
-        let below = ["locks", "excludes", "land", "rescue"].map(|name| state.join(name));
+        let below = ["locks", "excludes", "land", "rescue", "scratch"].map(|name| state.join(name));
         for directory in below.into_iter().chain([state.clone()]) {
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
                 let name = entry.file_name();
@@ -192,13 +192,14 @@ impl TestRepo {
 const LONG_AGO: Duration = Duration::from_secs(400 * 86_400);
 
 /// What the state directory holds when no worktree is there.
-const STATE: [&str; 11] = [
+const STATE: [&str; 12] = [
     "excludes",
     "land",
     "locks",
     "logs",
     "rescue",
     "reserve",
+    "scratch",
     "state.db",
     "state.db-shm",
     "state.db-wal",

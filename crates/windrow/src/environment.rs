@@ -121,6 +121,7 @@ impl Surroundings {
             config_flags: config_flags.to_vec(),
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             keeper: ops::KeeperMode::OnDemand,
+            overlays: ops::OverlayMode::Allowed,
         }
     }
 }

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::Value;
 use windrow_testkit::{Include, Invocation, TestRepo, TreeSnapshot};
 
 use super::figures::{Comparison, Series};
 use super::measure::{Cost, measure};
 use super::report::Report;
+use super::scene::Source;
 use super::wait_until_quiet;
+use super::way::Way;
 use crate::Result;
 
 /// Compares `windrow acquire` and `release` with `git worktree add` and `remove --force`.
@@ -35,24 +38,53 @@ pub(super) fn lease(repo: &TestRepo, files: usize, runs: usize) -> Result<Report
     Ok(Report::Comparison(Comparison::new("lease", files, series, ratios)))
 }
 
-/// Compares `windrow run` with the three commands it stands for.
+/// How a run is measured.
+#[derive(Args)]
+pub(crate) struct Running {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// How windrow makes the worktree, as for `claim`; as it does by itself if absent.
+    #[arg(long = "way", value_delimiter = ',')]
+    ways: Vec<Way>,
+    /// The command; `true` if none is given.
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// Compares `windrow run` with the three commands it stands for, and with the first of them alone.
 ///
 /// # Errors
 ///
 /// Fails when a program does.
-pub(super) fn run(repo: &TestRepo, files: usize, runs: usize, command: &[String]) -> Result<Report> {
-    let command = if command.is_empty() { &["true".to_owned()] } else { command };
-    let mut series = ["windrow run", "git and command"].map(Series::new);
+pub(super) fn run(repo: &TestRepo, files: usize, runs: usize, running: &Running) -> Result<Report> {
+    let default = ["true".to_owned()];
+    let command = if running.command.is_empty() { &default[..] } else { &running.command };
+    let ways: Vec<_> = match running.ways.as_slice() {
+        [] => vec![None],
+        ways => ways.iter().map(Some).collect(),
+    };
+    let named =
+        |way: &Option<&Way>| way.map_or("windrow run".to_owned(), |way| format!("windrow run ({way})"));
+    let mut ours: Vec<_> = ways.iter().map(|way| Series::new(named(way))).collect();
+    let [mut add, mut all] = ["git add", "git and command"].map(Series::new);
     for round in 0..runs {
-        in_turn(round, |ours| {
-            let cost = if ours { windrow_run(repo, command) } else { git_run(repo, round, command) }?;
-            series[usize::from(!ours)].costs.push(cost);
+        // Each begins in some round.
+        for turn in 0..=ways.len() {
+            match (round + turn) % (ways.len() + 1) {
+                0 => {
+                    let (begin, whole) = git_run(repo, round, command)?;
+                    add.costs.push(begin);
+                    all.costs.push(whole);
+                }
+                which => ours[which - 1].costs.push(windrow_run(repo, ways[which - 1], command)?),
+            }
             wait_until_quiet(repo);
-            Ok(())
-        })?;
+        }
     }
-    let ratios = vec![("git and command", "windrow run")];
-    Ok(Report::Comparison(Comparison::new("run", files, series, ratios)))
+    let of = |git: &Series| ours.iter().map(|ours| (git.name.clone(), ours.name.clone())).collect::<Vec<_>>();
+    let ratios = [of(&add), of(&all)].concat();
+    ours.extend([add, all]);
+    Ok(Report::Comparison(Comparison::new("run", files, ours, ratios)))
 }
 
 /// Measures both sides, in the other order in every second round.
@@ -90,16 +122,23 @@ fn check_files(place: &Path, expected: &TreeSnapshot) -> Result {
     Err(format!("the worktree is not the commit:\n{}", differences.join("\n")).into())
 }
 
-fn windrow_run(repo: &TestRepo, command: &[String]) -> Result<Cost> {
-    Ok(measure(&repo.windrow(["run", "--"]).args(command))?.0)
+/// What has to be ready beforehand is not measured.
+fn windrow_run(repo: &TestRepo, way: Option<&Way>, command: &[String]) -> Result<Cost> {
+    let settings = way.map_or_else(Vec::new, Way::words);
+    if let Some(way) = way {
+        way.prepare(repo);
+        wait_until_quiet(repo);
+    }
+    Ok(measure(&repo.windrow(["run"]).args(settings).arg("--").args(command))?.0)
 }
 
-fn git_run(repo: &TestRepo, round: usize, command: &[String]) -> Result<Cost> {
+/// The first of the three commands alone, and all of them.
+fn git_run(repo: &TestRepo, round: usize, command: &[String]) -> Result<(Cost, Cost)> {
     let place = git_place(repo, round);
     let (add, _) = measure(&git_add(repo, &place))?;
     let (work, _) = measure(&repo.command(&command[0], &place).args(&command[1..]))?;
     let (remove, _) = measure(&git_remove(repo, &place))?;
-    Ok(add + work + remove)
+    Ok((add, add + work + remove))
 }
 
 pub(super) fn git_place(repo: &TestRepo, round: usize) -> PathBuf {
@@ -131,7 +170,9 @@ set -e
 case $1 in
 acquire) git worktree add --quiet --detach "../$3" && printf '{"lease":{"path":"%s/../%s"}}' "$PWD" "$3" ;;
 release) git worktree remove --force "../$2" ;;
-run) shift 2; exec "$@" ;;
+run) while [ "$1" != -- ]; do shift; done; shift; exec "$@" ;;
+config) exit 1 ;;
+pool) ;;
 esac
 "#;
 
@@ -151,8 +192,20 @@ esac
         assert_eq!(report["rows"].as_array().expect("rows").len(), 6);
         assert!(report["rows"].as_array().expect("rows").iter().all(|row| row["runs"] == 2));
         let (_surroundings, repo) = scene(STAND_IN);
-        let report = run(&repo, 20, 2, &[]).expect("runs").json();
-        assert_eq!(report["rows"][1]["runs"], 2);
+        let running = |ways: &[&str]| Running {
+            source: Source::default(),
+            ways: ways.iter().map(|way| way.parse().expect("a way")).collect(),
+            command: Vec::new(),
+        };
+        let report = run(&repo, 20, 2, &running(&[])).expect("runs").json();
+        let names = |report: &Value| -> Vec<_> {
+            let rows = report["rows"].as_array().expect("rows").iter();
+            rows.map(|row| (row["name"].as_str().expect("a name").to_owned(), row["runs"].clone())).collect()
+        };
+        let expected = ["windrow run", "git add", "git and command"].map(|name| (name.to_owned(), 2.into()));
+        assert_eq!(names(&report), expected);
+        let report = run(&repo, 20, 1, &running(&["warm", "strategy=overlay"])).expect("runs").json();
+        assert_eq!(names(&report)[1], ("windrow run (overlay)".to_owned(), 1.into()));
     }
 
     #[test]

@@ -66,15 +66,14 @@ pub(crate) enum Bench {
         #[command(flatten)]
         together: together::Gathering,
     },
-    /// `windrow run -- COMMAND` against `git worktree add`, the command, and `git worktree remove --force`.
+    /// `windrow run -- COMMAND`, in one way or several, against `git worktree add`, the command, and `git worktree remove --force`.
     Run {
         #[command(flatten)]
         scene: Scene,
         #[command(flatten)]
         runs: Runs,
-        /// The command; `true` if none is given.
-        #[arg(last = true)]
-        command: Vec<String>,
+        #[command(flatten)]
+        running: lease::Running,
     },
     /// How soon the keeper clears away what is over; its wake-ups and memory while nothing is due.
     Keeper {
@@ -178,7 +177,10 @@ impl Bench {
                 });
             }
             Self::Lease { runs, .. } => lease::lease(&repo(), files, runs.runs)?,
-            Self::Run { runs, command, .. } => lease::run(&repo(), files, runs.runs, command)?,
+            Self::Run { runs, running, .. } => {
+                let stage = Stage::here(&scene.directory(), binary, files, &running.source)?;
+                lease::run(&stage, stage.files, runs.runs, running)?
+            }
             Self::Keeper { runs, keeping, .. } => keeper::keeper(&repo(), files, runs.runs, keeping)?,
             Self::Reconcile { runs, worktrees, .. } => {
                 reconcile::reconcile(&repo(), files, *worktrees, runs.runs)?

@@ -10,7 +10,7 @@ use windrow_testkit::{Invocation, TestRepo};
 pub(super) const LONG: Duration = Duration::from_secs(2 * 3_600);
 
 /// Strategies that take the files from a template, which therefore has to be there.
-const FROM_TEMPLATE: [&str; 3] = ["snapshot", "clone", "copy"];
+const FROM_TEMPLATE: [&str; 4] = ["overlay", "snapshot", "clone", "copy"];
 
 /// One way.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,6 +26,7 @@ const DELETE: &[(&str, DeleteBranch)] = &[
 ];
 const STRATEGY: &[(&str, StrategyChoice)] = &[
     ("auto", StrategyChoice::Auto),
+    ("overlay", StrategyChoice::Only(Strategy::Overlay)),
     ("snapshot", StrategyChoice::Only(Strategy::Snapshot)),
     ("clone", StrategyChoice::Only(Strategy::Clone)),
     ("copy", StrategyChoice::Only(Strategy::Copy)),

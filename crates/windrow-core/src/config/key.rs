@@ -212,11 +212,12 @@ static KEYS: &[KeyDoc] = &[
     ),
     row(
         "pool.strategy",
-        Kind::Choice(&["auto", "snapshot", "clone", "copy", "checkout"]),
+        Kind::Choice(&["auto", "overlay", "snapshot", "clone", "copy", "checkout"]),
         "\"auto\"",
         |settings| Field::Strategy(&mut settings.pool.strategy),
         "How the files of a new worktree come to be. `auto` takes one that is held ready, else the fastest way that the file \
-         system offers; `windrow doctor --strategies` tells which. With any other none that is held ready is taken.",
+         system offers; `windrow doctor --strategies` tells which. With any other none that is held ready is taken. `overlay` \
+         shows the files of a worktree to `run`, `exec` and `shell` alone.",
     ),
     row(
         "pool.templates",

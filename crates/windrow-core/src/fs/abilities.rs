@@ -3,24 +3,32 @@
 use std::{fs::File, io, io::Write, path::Path};
 
 use rustix::io::Errno;
-use windrow_model::Abilities;
 
 use super::{make_subvolume, reflink, snapshot, trash};
 
 /// What is cloned to see whether it can be: several blocks of every file system.
 static SAMPLE: [u8; 64 << 10] = [0x57; 64 << 10];
 
+/// What a file system was seen to do; why not, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSystemAbilities {
+    /// Snapshots of a directory.
+    pub snapshot: Result<(), String>,
+    /// Files that share blocks.
+    pub clone: Result<(), String>,
+}
+
 /// Tries beside a trash directory, which is made if it is not there, what can be done on its file system. What a kill leaves is in
 /// the trash.
 ///
 /// # Errors
 /// Nothing can be written there at all.
-pub fn abilities(trash: &Path) -> io::Result<Abilities> {
+pub fn abilities(trash: &Path) -> io::Result<FileSystemAbilities> {
     let place = trash::scratch(trash)?;
     let cloned = try_clone(place.path())?;
     let taken = try_snapshot(place.path());
     std::fs::remove_dir_all(place.path())?;
-    Ok(Abilities {
+    Ok(FileSystemAbilities {
         snapshot: taken.map_err(|error| format!("no snapshot can be taken: {}", words(&error))),
         clone: cloned.map_err(|error| format!("files cannot share blocks: {}", words(&error))),
     })

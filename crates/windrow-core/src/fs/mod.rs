@@ -12,6 +12,7 @@ mod dirs;
 mod freeze;
 mod identity;
 mod materialise;
+mod overlay;
 mod patterns;
 mod priority;
 mod pristine;
@@ -21,6 +22,7 @@ mod scrub;
 mod seed;
 mod space;
 mod spread;
+mod stamp;
 mod subvolume;
 mod swap;
 mod temporary;
@@ -30,7 +32,7 @@ mod trash;
 mod tree_path;
 mod usage;
 
-pub use abilities::abilities;
+pub use abilities::{FileSystemAbilities, abilities};
 pub use archive::{
     ArchiveEntry, ArchiveError, ArchiveItem, ArchiveSummary, EntryKind, Extent, Overwrite, RestoreRoot,
     list_archive, read_archive, write_archive,
@@ -47,6 +49,7 @@ pub use materialise::{
     BlobReader, BlobSource, Directories, Manner, MaterialiseError, Original, Progress, Protection, Quiet,
     Taking, Written, materialise,
 };
+pub use overlay::{Layers, mount_overlay, shows_overlay, try_overlay, unmount};
 pub use patterns::{PathKind, PatternError, Patterns, Verdict};
 pub use priority::give_way;
 pub use pristine::first_difference;
@@ -61,6 +64,7 @@ pub use seed::{
     give_times, look_at_cargo, seed_place, shares_blocks,
 };
 pub use space::{space, sync_directory, sync_filesystem};
+pub use stamp::stamp_of;
 pub use subvolume::{Writing, is_subvolume, make_subvolume, remove_tree, set_writing, snapshot};
 pub use swap::{Lying, Swap, cannot_exchange, place_is_taken};
 pub use temporary::remove_leftovers;

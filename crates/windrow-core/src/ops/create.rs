@@ -27,6 +27,7 @@ use super::{
     identity,
     observer::Observer,
     outcome::Seed,
+    overlay,
     pool::{Pool, make_new_directory},
     seed, undo,
     warm::spare,
@@ -93,7 +94,7 @@ fn make(
         Beginning::Spare(held) if spare::bring_to_base(pool, &record, held, observer)? => {
             let index = spare::index(pool, &record.id);
             let root = spare::directory(&record);
-            register(pool, &mut record, &root, Some(&index))?;
+            register(pool, &mut record, &Site::of(&root), Some(&index))?;
         }
         Beginning::Spare(_) | Beginning::Nothing => write_anew(pool, &mut record, observer)?,
     }
@@ -101,8 +102,8 @@ fn make(
     git::populate_submodules(&pool.git, pool.repository(), &record.admin, &record.path, submodules)?;
     let taken = if wanted == Wanted::Everything { carry::carry(pool, &record)? } else { Taken::default() };
     let seeds = if wanted == Wanted::Everything { seed::seed(pool, &record, observer)? } else { Vec::new() };
-    record.identity =
-        fs::directory_identity(&record.path).map_err(|source| io_error(&record.path, source))?;
+    let own = overlay::own_root(&record);
+    record.identity = fs::directory_identity(&own).map_err(|source| io_error(&own, source))?;
     Ok(Built { record, taken, seeds })
 }
 
@@ -114,6 +115,11 @@ fn write_anew(
     let root = unnamed(record);
     let way = Way::choose(pool, record, observer);
     refuse_occupied(record)?;
+    if let Some(template) = way.shown()
+        && overlay::make(pool, record, template, observer)?
+    {
+        return Ok(());
+    }
     if snapshot(pool, record, &way, &root, observer)? {
         return Ok(());
     }
@@ -121,7 +127,7 @@ fn write_anew(
     let tree = objects.listing(&record.base)?;
     check_room(pool, &record.path, &objects, &tree.entries)?;
     make_root(record)?;
-    register(pool, record, &root, None)?;
+    register(pool, record, &Site::of(&root), None)?;
     fill(pool, record, &way, &objects, &tree, observer)
 }
 
@@ -137,7 +143,7 @@ fn snapshot(
     if !way.snapshot(pool, record, (root, &index), observer)? {
         return Ok(false);
     }
-    register(pool, record, root, Some(&index))?;
+    register(pool, record, &Site::of(root), Some(&index))?;
     Ok(true)
 }
 
@@ -211,21 +217,36 @@ pub(super) fn own_parent(path: &Path) -> Result<u32, CreateError> {
     })
 }
 
+/// Where the files of a worktree are before they are its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site<'a> {
+    /// The directory that becomes the worktree's.
+    pub(super) root: &'a Path,
+    /// Where its `.git` file is written; the same, but for an overlay.
+    pub(super) files: &'a Path,
+}
+
+impl<'a> Site<'a> {
+    fn of(root: &'a Path) -> Self {
+        Self { root, files: root }
+    }
+}
+
 /// Gives the directory its name, unless something else took the place meanwhile.
-fn name_root(record: &WorktreeRecord, root: &Path) -> Result<(), CreateError> {
-    git::write_dot_git(root, &record.admin).map_err(|source| io_error(root, source))?;
-    fs::rename_new(root, &record.path).map_err(|source| match source.kind() {
+fn name_root(record: &WorktreeRecord, site: &Site<'_>) -> Result<(), CreateError> {
+    git::write_dot_git(site.files, &record.admin).map_err(|source| io_error(site.files, source))?;
+    fs::rename_new(site.root, &record.path).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => CreateError::Occupied { path: record.path.clone() },
         _ => io_error(&record.path, source),
     })
 }
 
 /// Tells git about the worktree: branch and administrative directory appear together, under the repository lock. Its files are
-/// below `root` as yet; those of a spare have an index already.
-fn register(
+/// at `site` as yet; those of a spare have an index already.
+pub(super) fn register(
     pool: &Pool,
     record: &mut WorktreeRecord,
-    root: &Path,
+    site: &Site<'_>,
     index: Option<&Path>,
 ) -> Result<(), CreateError> {
     let unique = record.id.to_string();
@@ -251,7 +272,7 @@ fn register(
     let lock = pool.lock_repository()?;
     make_branch(pool, record)?;
     record.admin = prepared.publish()?;
-    let named = name_root(record, root);
+    let named = name_root(record, site);
     drop(lock);
     named
 }

@@ -11,8 +11,8 @@
 use std::path::PathBuf;
 
 use windrow_model::{
-    BranchDisposal, BranchName, Checkout, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord, WorktreeState,
-    branch_disposal,
+    BranchDisposal, BranchName, Checkout, LeaseId, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord,
+    WorktreeState, branch_disposal,
 };
 
 use super::{
@@ -20,10 +20,12 @@ use super::{
     identity::{self, Identity},
     land, last_look, leaving,
     outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
+    overlay,
     pool::Pool,
     ref_locks,
     request::WorkPolicy,
     rescue::{self, Rescued},
+    saved::{Look, Progress, Saved},
     scratch, warm,
 };
 use crate::{
@@ -81,9 +83,7 @@ fn carry_through(
     work: WorkPolicy,
 ) -> Result<Released, Stopped> {
     let (rescued, present) = match identity::prove_removable(pool, worktree) {
-        Identity::Proven => {
-            (Some(save(pool, store, worktree, lease, work, SnapshotFiles::There)?), Presence::Whole)
-        }
+        Identity::Proven => (Some(save_files(pool, store, worktree, lease, work)?), Presence::Whole),
         Identity::Gone => (None, Presence::Nothing),
         // What was on its way out was saved before.
         Identity::FilesGone if worktree.state == WorktreeState::Removing => (None, Presence::Registration),
@@ -98,16 +98,16 @@ fn carry_through(
         Identity::Doubtful(reason) => return Err(Stopped::Refused(reason)),
     };
     let tip = branch_tip(pool, worktree, rescued.as_ref())?;
-    let head = rescued.as_ref().and_then(|rescued| rescued.survey.head);
+    let head = rescued.as_ref().and_then(|rescued| rescued.head);
     let summary =
         head.or(tip).map_or_else(|| Ok(WorkSummary::default()), |tip| summarise(pool, worktree, &tip))?;
     // What is in progress goes back to its branch at the end, even to an empty one.
-    let under_way = rescued.as_ref().is_some_and(|saved| !saved.survey.operations.operations.is_empty());
+    let under_way = rescued.as_ref().is_some_and(|saved| saved.progress == Progress::UnderWay);
     let disposable = tip.filter(|_| !(under_way && work == WorkPolicy::Rescue));
     let disposable = disposable.map(|oid| Tip::of(pool, store, worktree, oid));
     hide(pool, worktree, disposable, present).map_err(Stopped::Refused)?;
     prove_rescue(store, worktree, rescued.as_ref())?;
-    if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.record.as_ref()) {
+    if let Some(record) = rescued.as_ref().and_then(|rescued| rescued.rescue.as_ref()) {
         rescue::remove_superseded(pool, record);
     }
     let (branch, aside) = match remove(pool, worktree, disposable, present, rescued.as_ref()) {
@@ -157,7 +157,34 @@ enum Presence {
     Nothing,
 }
 
-/// Saves what is unsaved, and syncs if there was anything of the agent's at all.
+/// Saves what is unsaved in the files that are there, wherever they are seen.
+fn save_files(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+    work: WorkPolicy,
+) -> Result<Saved, Stopped> {
+    if !overlay::is_overlaid(worktree) {
+        return save(pool, store, worktree, lease, work, SnapshotFiles::There);
+    }
+    let lease = last_lease(store, worktree, lease).map_err(Stopped::Refused)?;
+    overlay::save(pool, store, worktree, lease, work)?.map_err(Stopped::Refused)
+}
+
+/// The lease that a rescue is named by.
+fn last_lease(
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: Option<&LeaseRecord>,
+) -> Result<LeaseId, String> {
+    if let Some(lease) = lease {
+        return Ok(lease.id);
+    }
+    let last = store.last_lease_of(worktree.id).map_err(|error| chain(&error))?;
+    last.map(|lease| lease.id).ok_or_else(|| "no lease of it is on record".to_owned())
+}
+
 fn save(
     pool: &Pool,
     store: &LocalStore,
@@ -165,7 +192,7 @@ fn save(
     lease: Option<&LeaseRecord>,
     work: WorkPolicy,
     files: SnapshotFiles,
-) -> Result<Rescued, Stopped> {
+) -> Result<Saved, Stopped> {
     save_all(pool, store, worktree, lease, work, files).map_err(Stopped::Refused)
 }
 
@@ -176,14 +203,8 @@ fn save_all(
     lease: Option<&LeaseRecord>,
     work: WorkPolicy,
     files: SnapshotFiles,
-) -> Result<Rescued, String> {
-    let lease_id = match lease {
-        Some(lease) => lease.id,
-        None => {
-            let last = store.last_lease_of(worktree.id).map_err(|error| chain(&error))?;
-            last.map(|lease| lease.id).ok_or("no lease of it is on record")?
-        }
-    };
+) -> Result<Saved, String> {
+    let lease = last_lease(store, worktree, lease)?;
     let clean = match (work, files) {
         (WorkPolicy::Rescue, SnapshotFiles::There) => {
             let meanwhile = |branch: Option<&BranchName>, tip| pack_early(pool, worktree, branch, tip);
@@ -191,15 +212,48 @@ fn save_all(
         }
         _ => None,
     };
-    let rescued = match (clean, work) {
-        (Some(survey), _) => Ok(Rescued { survey, record: None }),
-        (None, WorkPolicy::Discard) if files == SnapshotFiles::There => {
-            rescue::discard(pool, store, worktree)
-        }
+    match clean {
+        Some(survey) => make_durable(pool, store, worktree, work, Rescued { survey, record: None }),
+        None => save_as(pool, store, worktree, lease, work, files),
+    }
+}
+
+/// Saves what is unsaved in an overlay that is shown to us.
+pub(super) fn save_shown(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease: LeaseId,
+    work: WorkPolicy,
+) -> Result<Saved, String> {
+    save_as(pool, store, worktree, lease, work, SnapshotFiles::There)
+}
+
+/// Saves what is unsaved.
+fn save_as(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    lease_id: LeaseId,
+    work: WorkPolicy,
+    files: SnapshotFiles,
+) -> Result<Saved, String> {
+    let rescued = match work {
+        WorkPolicy::Discard if files == SnapshotFiles::There => rescue::discard(pool, store, worktree),
         // Nobody has seen what is left when the files are gone, so nobody can mean it.
-        (None, _) => rescue::rescue(pool, store, worktree, &lease_id, files),
+        WorkPolicy::Rescue | WorkPolicy::Discard => rescue::rescue(pool, store, worktree, &lease_id, files),
     };
-    let rescued = rescued.map_err(|error| chain(&error))?;
+    make_durable(pool, store, worktree, work, rescued.map_err(|error| chain(&error))?)
+}
+
+/// Reads back what was saved, and syncs if there was anything of the agent's at all.
+fn make_durable(
+    pool: &Pool,
+    store: &LocalStore,
+    worktree: &WorktreeRecord,
+    work: WorkPolicy,
+    rescued: Rescued,
+) -> Result<Saved, String> {
     let worked = rescued.record.is_some() || rescued.survey.head != Some(worktree.base);
     if worked {
         if work == WorkPolicy::Rescue {
@@ -209,15 +263,15 @@ fn save_all(
         }
         rescue::sync(pool).map_err(|error| chain(&error))?;
     }
-    Ok(rescued)
+    Ok(rescued.into())
 }
 
 fn prove_rescue(
     store: &mut LocalStore,
     worktree: &WorktreeRecord,
-    rescued: Option<&Rescued>,
+    rescued: Option<&Saved>,
 ) -> Result<(), StateError> {
-    let record = rescued.and_then(|rescued| rescued.record.as_ref());
+    let record = rescued.and_then(|rescued| rescued.rescue.as_ref());
     store.transaction(|tx| {
         if let Some(record) = record {
             if tx.rescue(&record.id)?.is_some() {
@@ -296,16 +350,19 @@ fn remove(
     worktree: &WorktreeRecord,
     tip: Option<Tip>,
     present: Presence,
-    rescued: Option<&Rescued>,
+    rescued: Option<&Saved>,
 ) -> Result<(BranchFate, Option<PathBuf>), Removal> {
-    let look = rescued.and_then(|rescued| Some((rescued.survey.seen.as_ref()?, &rescued.survey.tracked)));
-    let aside = match (present, look) {
-        (Presence::Whole, Some((seen, tracked))) => {
+    let aside = match (present, rescued.map(|rescued| &rescued.look)) {
+        (Presence::Whole | Presence::Files, look) if overlay::is_overlaid(worktree) => {
+            set_overlay_aside(pool, worktree, present, look)?;
+            None
+        }
+        (Presence::Whole, Some(Look::Files(seen, tracked))) => {
             let aside = set_aside(pool, worktree)?;
             last_look::prove_untouched(pool, worktree, &aside, tracked, seen).map_err(Removal::Refused)?;
             Some(aside.path().to_owned())
         }
-        (Presence::Whole, None) => Some(set_aside(pool, worktree)?.path().to_owned()),
+        (Presence::Whole, _) => Some(set_aside(pool, worktree)?.path().to_owned()),
         (Presence::Files, _) => {
             fs::move_to_trash(&worktree.path, &Pool::trash_of(worktree), worktree.name.as_str())
                 .map_err(|error| Removal::Refused(chain(&error)))?;
@@ -324,11 +381,31 @@ fn remove(
     Ok((branch, aside))
 }
 
+/// Moves the layer of an overlay into the trash, if nothing was written into it since it was saved.
+fn set_overlay_aside(
+    pool: &Pool,
+    worktree: &WorktreeRecord,
+    present: Presence,
+    look: Option<&Look>,
+) -> Result<(), Removal> {
+    let _lock = pool.lock_repository()?;
+    if present == Presence::Whole && identity::prove_removable(pool, worktree) != Identity::Proven {
+        return Err(Removal::Refused(CHANGED_IDENTITY.to_owned()));
+    }
+    let stamp = match look {
+        Some(Look::Layer(stamp)) => Some(stamp.as_str()),
+        Some(Look::None | Look::Files(..)) | None => None,
+    };
+    overlay::set_aside(worktree, stamp).map_err(Removal::Refused)
+}
+
+const CHANGED_IDENTITY: &str = "it changed its identity while it was being saved";
+
 /// Moves the files into the trash, where they stay until they were looked at once more.
 fn set_aside(pool: &Pool, worktree: &WorktreeRecord) -> Result<fs::SetAside, Removal> {
     let _lock = pool.lock_repository()?;
     let Some(place) = leaving::prove(pool, worktree) else {
-        return Err(Removal::Refused("it changed its identity while it was being saved".to_owned()));
+        return Err(Removal::Refused(CHANGED_IDENTITY.to_owned()));
     };
     fs::set_aside(&place, &Pool::trash_of(worktree), worktree.name.as_str())
         .map_err(|error| Removal::Refused(chain(&error)))
@@ -351,12 +428,11 @@ pub(super) fn sync_removal(pool: &Pool, worktree: &WorktreeRecord) -> Result<(),
 fn branch_tip(
     pool: &Pool,
     worktree: &WorktreeRecord,
-    rescued: Option<&Rescued>,
+    rescued: Option<&Saved>,
 ) -> Result<Option<Oid>, git::GitError> {
-    let seen = rescued.map(|rescued| &rescued.survey);
     match &worktree.checkout {
-        Checkout::Branch { name, .. } if seen.is_some_and(|seen| seen.branch.as_ref() == Some(name)) => {
-            Ok(seen.and_then(|seen| seen.head))
+        Checkout::Branch { name, .. } if rescued.is_some_and(|seen| seen.branch.as_ref() == Some(name)) => {
+            Ok(rescued.and_then(|seen| seen.head))
         }
         Checkout::Branch { name, .. } => git::read_ref(&pool.git, pool.repository(), &name.full()),
         Checkout::Detached => Ok(None),
@@ -466,13 +542,13 @@ pub(super) fn set_doubt(
 fn outcome(
     mut worktree: WorktreeRecord,
     fate: WorktreeFate,
-    rescued: Option<Rescued>,
+    rescued: Option<Saved>,
     work: WorkSummary,
     branch: BranchFate,
 ) -> Released {
     worktree.state = WorktreeState::Gone;
     let (unsaved, dropped, rescue) = match rescued {
-        Some(rescued) => (rescued.survey.unsaved(), rescued.survey.dropped, rescued.record),
+        Some(saved) => (saved.unsaved, saved.dropped, saved.rescue),
         None => (0, Vec::new(), None),
     };
     let (drift, meanwhile) = (Vec::new(), Vec::new());

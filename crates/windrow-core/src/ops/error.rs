@@ -228,6 +228,12 @@ pub enum AcquireError {
     /// The template gives no branch.
     #[error(transparent)]
     Template(#[from] BranchTemplateError),
+    /// It is an overlay, and whoever asks could only be told its path.
+    #[error("the files of `{name}` are an overlay, which `windrow run`, `exec` and `shell` alone show")]
+    Unseen {
+        /// The worktree.
+        name: WorktreeName,
+    },
     /// A worktree of that name is in use.
     #[error("worktree `{name}` is {state}")]
     NameTaken {
@@ -337,11 +343,20 @@ pub enum SelectError {
         /// The worktree.
         name: WorktreeName,
     },
+    /// It is an overlay, which cannot be shown to us.
+    #[error("the files of `{name}` are an overlay, which cannot be shown here")]
+    Unseen {
+        /// The worktree.
+        name: WorktreeName,
+    },
 }
 
 /// Why a worktree's work could not be proven to be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum RescueError {
+    /// They are an overlay.
+    #[error("its files are an overlay, which is not shown here")]
+    Unseen,
     /// git failed.
     #[error(transparent)]
     Git(#[from] git::GitError),

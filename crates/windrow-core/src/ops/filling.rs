@@ -15,13 +15,15 @@ use super::{
     create::{self, Source, own_parent},
     error::{CreateError, StateError},
     observer::Observer,
+    overlay,
     pool::Pool,
     progress::Forward,
-    template::{self, Template},
+    template::{self, Template, TemplateKind},
 };
 use crate::{
     fs::{self, Directories, Manner, Original, Protection, Taking},
     git::{self, Objects, TreeListing},
+    process,
 };
 
 /// The way that the files of one worktree come to be.
@@ -39,10 +41,25 @@ impl Way {
         if choice == StrategyChoice::Only(Strategy::Checkout) {
             return Self::CHECKOUT;
         }
-        let template = template::nearest(pool, record);
-        let chosen = choose_strategy(choice, template.as_ref().map(|template| template.serves));
+        let overlay = choice == StrategyChoice::Only(Strategy::Overlay);
+        if overlay
+            && process::is_apart()
+            && let Some(template) = template::nearest(pool, record, TemplateKind::Overlay)
+        {
+            return Self { strategy: Strategy::Overlay, template: Some(template) };
+        }
+        let template = template::nearest(pool, record, TemplateKind::Plain);
+        let mut chosen = choose_strategy(choice, template.as_ref().map(|template| template.serves));
+        if overlay {
+            chosen.instead = Some(overlay::stepped_down(pool, chosen.strategy));
+        }
         chosen.instead.into_iter().for_each(|why| observer.notice(&why));
         Self { strategy: chosen.strategy, template }
+    }
+
+    /// The template that is shown below the worktree's own layer, if this is the way.
+    pub(super) fn shown(&self) -> Option<&Template> {
+        self.template.as_ref().filter(|_| self.strategy == Strategy::Overlay)
     }
 
     /// All from git's objects.
@@ -109,7 +126,8 @@ impl Way {
     /// What of a tree the template holds, by the number of the entry.
     fn known(&self, pool: &Pool, tree: &TreeListing) -> Option<(&Template, Taking, Vec<Option<FileStat>>)> {
         let taking = match self.strategy {
-            Strategy::Checkout => return None,
+            // What only serves to be shown is not open to be copied.
+            Strategy::Checkout | Strategy::Overlay => return None,
             Strategy::Copy => Taking::Copy,
             Strategy::Clone | Strategy::Snapshot => Taking::Clone,
         };
@@ -121,7 +139,7 @@ impl Way {
 }
 
 /// What leads from a template to the commit of a worktree.
-enum Step {
+pub(super) enum Step {
     /// Nothing: it is the same.
     None,
     /// What differs has to be changed.
@@ -131,7 +149,7 @@ enum Step {
 }
 
 impl Step {
-    fn to(pool: &Pool, record: &WorktreeRecord, template: &Template) -> Result<Self, CreateError> {
+    pub(super) fn to(pool: &Pool, record: &WorktreeRecord, template: &Template) -> Result<Self, CreateError> {
         if template.commit == record.base {
             return Ok(Self::None);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use windrow_model::{WorktreeRecord, WorktreeState};
 
-use super::pool::Pool;
+use super::{overlay, pool::Pool};
 use crate::{fs, git};
 
 /// What was found where a worktree should be.
@@ -27,7 +27,7 @@ pub(super) enum Identity {
 /// All of them must agree: id file, file system, inode and birth time of the root, `.git` naming this administrative directory,
 /// and that one naming the root and this common directory.
 pub(super) fn prove(pool: &Pool, record: &WorktreeRecord) -> Identity {
-    prove_at(pool, record, &record.path)
+    prove_at(pool, record, &overlay::own_root(record))
 }
 
 fn prove_at(pool: &Pool, record: &WorktreeRecord, root: &Path) -> Identity {
@@ -102,7 +102,7 @@ fn registration(pool: &Pool, record: &WorktreeRecord) -> Result<Presence, String
 
 /// Like [`prove`], for a worktree that is to go: one that the user locked may be used but not removed.
 pub(super) fn prove_removable(pool: &Pool, record: &WorktreeRecord) -> Identity {
-    prove_removable_at(pool, record, &record.path)
+    prove_removable_at(pool, record, &overlay::own_root(record))
 }
 
 /// The same of files that stand at `root` for the moment.

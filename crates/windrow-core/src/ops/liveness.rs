@@ -5,7 +5,7 @@ use windrow_model::{
     SessionRecord, WorktreeRecord, lease_fate, session_liveness,
 };
 
-use super::{error::StateError, pool::Pool};
+use super::{error::StateError, overlay, pool::Pool};
 use crate::{
     process::{self, Liveness, LockState, Occupant, OccupiedBy},
     store::Records,
@@ -98,6 +98,10 @@ pub(super) fn occupants(worktree: &WorktreeRecord) -> Result<Vec<Occupant>, Stat
     let callers = process::ancestors(std::process::id()).map_err(unreadable)?;
     ignored.extend(callers.iter().map(|caller| caller.process.pid));
     let mut found = process::occupants(&worktree.path, &ignored).map_err(unreadable)?;
+    if process::is_apart() && overlay::is_overlaid(worktree) {
+        // What they see at its path from elsewhere is an empty directory.
+        found.retain(|one| process::shares_mounts(one.pid));
+    }
     // The pool's root, or else the worktree's own, lets no other user in.
     found.retain(|one| one.how != OccupiedBy::OtherUser);
     found.retain(|one| one.how != OccupiedBy::Unreadable || !predates(one, worktree));

@@ -30,6 +30,7 @@ mod liveness;
 mod map;
 mod observer;
 mod outcome;
+mod overlay;
 mod place;
 mod plan;
 mod pool;
@@ -48,6 +49,7 @@ mod rescues;
 mod restore;
 mod resume;
 mod run;
+mod saved;
 mod scratch;
 mod seed;
 mod select;
@@ -92,7 +94,8 @@ pub use outcome::{
     Leased, Provenance, Ran, RanLanding, Released, Restored, Seed, SeedFate, SeedFigures, WorkSummary,
     WorktreeFate,
 };
-pub use pool::{Environment, KeeperMode, Pool};
+pub use overlay::{OVERLAY_COMMAND, OverlayError, OverlaySaveRequest, save_apart, try_overlay};
+pub use pool::{Environment, KeeperMode, OverlayMode, Pool};
 pub use prune::{PruneFate, Pruned, execute as execute_prune, plan as plan_prune};
 pub use query::{Colour, diff, events, find, list, logs, show};
 pub use reconcile::{Reconciled, StepFate, execute as execute_reconcile, plan as plan_reconcile};

@@ -44,6 +44,20 @@ pub struct Environment {
     pub program_version: String,
     /// Whether the helper may be started as the pool's keeper.
     pub keeper: KeeperMode,
+    /// Whether this process may go into a mount namespace of its own.
+    pub overlays: OverlayMode,
+}
+
+/// Whether operations that run a command may go into a mount namespace to show an overlay there. There is no way back, and
+/// nothing else may run in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OverlayMode {
+    /// They may: the process has one thread and ends with the operation. The helper must answer to
+    /// [`super::OVERLAY_COMMAND`].
+    Allowed,
+    /// Never; there are no new overlays then.
+    #[default]
+    Never,
 }
 
 /// Whether operations start the pool's keeper, see [`super::keep`].

@@ -9,6 +9,7 @@ use super::{
     error::{QueryError, SelectError, StateError},
     liveness,
     outcome::{Details, Entry, WorkSummary},
+    overlay,
     pool::Pool,
     request::Selector,
 };
@@ -58,6 +59,8 @@ pub fn find(pool: &Pool, selector: &Selector) -> Result<Entry, QueryError> {
 pub fn show(pool: &Pool, selector: &Selector) -> Result<Details, QueryError> {
     let entry = pool.select(selector)?;
     let worktree = &entry.worktree;
+    let occupants = if worktree.path.is_dir() { liveness::occupants(worktree)? } else { Vec::new() };
+    let _lock = overlay::look_into(pool, worktree, entry.lease.as_ref())?;
     let present = worktree.path.is_dir() && worktree.admin.is_dir();
     let head = if present { Some(pool.repository().head(&pool.git, &worktree.admin)?) } else { None };
     let head = head.and_then(|head| Some((head.oid?, head.branch)));
@@ -70,7 +73,6 @@ pub fn show(pool: &Pool, selector: &Selector) -> Result<Details, QueryError> {
         true => git::count_uncommitted(&pool.git, pool.repository(), &worktree.admin, &worktree.path, tip)?,
         false => 0,
     };
-    let occupants = if present { liveness::occupants(worktree)? } else { Vec::new() };
     let logs = logs_of(pool, &worktree.name);
     Ok(Details { head, work, uncommitted, occupants, logs, entry })
 }
@@ -106,7 +108,8 @@ fn logs_of(pool: &Pool, name: &WorktreeName) -> Vec<PathBuf> {
 /// # Errors
 /// There is no such worktree, or git failed.
 pub fn diff(pool: &Pool, selector: &Selector, colour: Colour) -> Result<Vec<u8>, QueryError> {
-    let worktree = pool.select(selector)?.worktree;
+    let Entry { worktree, lease } = pool.select(selector)?;
+    let _lock = overlay::look_into(pool, &worktree, lease.as_ref())?;
     let colour = match colour {
         Colour::Always => git::DiffColour::Always,
         Colour::Never => git::DiffColour::Never,

@@ -81,6 +81,10 @@ pub(super) fn before(
     spare: &Spare,
     observer: &mut dyn Observer,
 ) -> Result<(), StateError> {
+    if process::is_apart() {
+        // It was done before: from here other processes cannot be looked into.
+        return Ok(());
+    }
     suspension::make_up_for(store, process::suspended())?;
     // First: nothing below can change a ref that a dead git has locked.
     ref_locks::settle(pool);

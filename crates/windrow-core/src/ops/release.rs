@@ -17,6 +17,7 @@ use super::{
     guard, keeper, liveness,
     observer::Unobserved,
     outcome::{BranchFate, Entry, Released, WorkSummary, WorktreeFate},
+    overlay,
     pool::{Pool, WorktreeLock},
     recover::{self, Spare},
     request::{ReleaseRequest, Selector, WorkPolicy},
@@ -153,6 +154,8 @@ fn keep_for(
 ) -> Result<Released, ReleaseError> {
     let until = terms::after(keep).unwrap_or(jiff::Timestamp::MAX);
     sync_in_place(pool, &worktree)?;
+    // Nobody else shows it as long as the lock is held.
+    overlay::hide(&worktree)?;
     let kept = store.transaction(|tx| {
         tx.set_keep_until(worktree.id, Some(until))?;
         if worktree.state == WorktreeState::Leased {

@@ -11,6 +11,7 @@ use super::{
     identity::{self, Identity},
     liveness::{self, Standing},
     outcome::Provenance,
+    overlay,
     pool::{Pool, WorktreeLock},
     request::{AcquireRequest, BranchRequest},
     terms,
@@ -152,6 +153,7 @@ fn same(
         return Err(refuse(request, &worktree, None));
     }
     let lock = pool.lock_worktree(&worktree.id)?;
+    show(&worktree)?;
     Ok(Resumed::Lease(Box::new(Held { worktree, lease, provenance: Provenance::Same, lock })))
 }
 
@@ -163,6 +165,7 @@ fn reattach(
     mut worktree: WorktreeRecord,
 ) -> Result<Resumed, AcquireError> {
     let lock = pool.lock_worktree(&worktree.id)?.ok_or_else(|| refuse(request, &worktree, None))?;
+    show(&worktree)?;
     let key = match (&request.key, store.last_lease_of(worktree.id).map_err(StateError::from)?) {
         (None, Some(former)) => former.key,
         (key, _) => key.clone(),
@@ -212,6 +215,7 @@ fn take_over(
         let occupants = liveness::name_occupants(&occupants);
         return Err(AcquireError::StillOccupied { name: worktree.name, occupants });
     }
+    show(&worktree)?;
     let expires_at = terms::expiry(pool, request, holder);
     let fence = store.transaction(|tx| {
         // Somebody may have come first while the lock was free, or the holder may have renewed.
@@ -227,6 +231,14 @@ fn take_over(
     let lease = LeaseRecord { holder: holder.clone(), fence, expires_at, reaper: None, ..lease };
     let provenance = Provenance::TakenOver;
     Ok(Resumed::Lease(Box::new(Held { worktree, lease, provenance, lock: Some(lock) })))
+}
+
+/// Shows an overlay to us; whoever could only be told a path gets none.
+fn show(worktree: &WorktreeRecord) -> Result<(), AcquireError> {
+    if !overlay::is_shown(worktree) && !process::is_apart() {
+        return Err(AcquireError::Unseen { name: worktree.name.clone() });
+    }
+    Ok(overlay::show(worktree)?)
 }
 
 /// The refusal of a caller who lost a race for a worktree that nobody held a moment ago.

@@ -10,12 +10,13 @@ use windrow_model::{LeaseRecord, LogMode, WorktreeName, WorktreeRecord, Worktree
 
 use super::{
     acquire,
-    error::{ExecError, RunError},
+    error::{AcquireError, ExecError, RunError},
     identity::{self, Identity},
     land::{self, LandRequest, LandSource},
     lease::Lease,
     observer::Observer,
     outcome::{Finished, Leased, Ran, RanLanding},
+    overlay,
     pool::Pool,
     request::{
         AcquireRequest, CommandRequest, ExecRequest, HolderRequest, InputRequest, OutputRequest, RunRequest,
@@ -39,6 +40,7 @@ const LOGS_KEPT: usize = 3;
 /// No lease was given, the command could not be started, or the worktree could not be given back.
 pub fn run(pool: &Pool, request: &RunRequest, observer: &mut dyn Observer) -> Result<Ran, RunError> {
     let wanted = AcquireRequest { holder: HolderRequest::Caller, ..request.acquire.clone() };
+    overlay::enter(pool, &wanted, observer).map_err(AcquireError::from)?;
     let lease = acquire::acquire(pool, &wanted, observer)?;
     for notice in &lease.leased().notices {
         observer.notice(notice);
@@ -184,6 +186,7 @@ pub fn exec(pool: &Pool, request: &ExecRequest, observer: &mut dyn Observer) -> 
     }
     match (entry.worktree.state, entry.lease) {
         (WorktreeState::Leased, Some(lease)) => {
+            overlay::join(pool, &entry.worktree, &lease)?;
             let records = pool.records()?.ok_or_else(|| super::select::nothing(&request.selector))?;
             let environment = variables::change(pool, &records, &entry.worktree, &lease)?;
             let leased = Leased {
@@ -217,6 +220,7 @@ fn exec_kept(
         keep,
         ..AcquireRequest::default()
     };
+    overlay::enter(pool, &wanted, observer).map_err(AcquireError::from)?;
     let lease = acquire::acquire(pool, &wanted, observer)?;
     let finished = supervise(pool, lease.leased(), &request.command, observer);
     lease.release()?;

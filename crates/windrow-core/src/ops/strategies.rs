@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use windrow_model::{Chosen, Strategy, choose_strategy};
+use windrow_model::{Chosen, Strategy, StrategyChoice, choose_strategy};
 
 use super::{
     error::PoolError,
@@ -39,7 +39,7 @@ pub struct StrategyStatus {
 /// Nothing can be written there.
 pub fn strategies(pool: &Pool) -> Result<Strategies, PoolError> {
     let directory = template::beside(pool)?;
-    let abilities = template::abilities(&directory)?;
+    let abilities = template::abilities(pool, &directory)?;
     let by_git = spare::conditions(pool).is_none();
     let status = |strategy: Strategy| StrategyStatus {
         strategy,
@@ -50,11 +50,16 @@ pub fn strategies(pool: &Pool) -> Result<Strategies, PoolError> {
         },
     };
     let templates = template::templates(pool);
-    let offered = templates.iter().find(|template| template.root.parent() == Some(directory.as_path()));
-    let offered = offered.filter(|_| !by_git).map(|template| template.serves);
+    let choice = pool.settings().pool.strategy;
+    let overlays = choice == StrategyChoice::Only(Strategy::Overlay) && abilities.overlay.is_ok();
+    let serves = |template: &&Template| {
+        let kind = overlays == (template.serves == Strategy::Overlay);
+        kind && template.root.parent() == Some(directory.as_path())
+    };
+    let offered = templates.iter().find(serves).filter(|_| !by_git).map(|template| template.serves);
     Ok(Strategies {
         ways: Strategy::ALL.into_iter().rev().map(status).collect(),
-        next: choose_strategy(pool.settings().pool.strategy, offered),
+        next: choose_strategy(choice, offered),
         templates,
         directory,
     })

@@ -24,6 +24,7 @@ use super::{
     error::RescueError,
     last_look::{self, LastLook},
     outcome::Dropped,
+    overlay,
     pool::Pool,
 };
 use crate::{
@@ -95,9 +96,15 @@ pub(super) fn survey(
     record: &WorktreeRecord,
     carried: &[CarriedFile],
 ) -> Result<Survey, RescueError> {
+    if !overlay::is_shown(record) {
+        return Err(RescueError::Unseen);
+    }
     let repository = pool.repository();
-    let index = read_index(pool, record)?;
     let head = repository.head(&pool.git, &record.admin)?;
+    if carried.is_empty() && head.oid == Some(record.base) && overlay::untouched(pool, record) {
+        return survey_untouched(pool, record, head);
+    }
+    let index = read_index(pool, record)?;
     let disposable = Patterns::new(&pool.settings().rescue.disposable)?;
     let objects = Objects::open(repository);
     let committed = head.oid.map_or_else(|| Ok(Vec::new()), |oid| objects.tree_entries(&oid))?;
@@ -119,6 +126,13 @@ pub(super) fn survey(
     look_at_registration(pool, record, &committed, &index, &mut survey)?;
     refuse_mounts(&survey)?;
     Ok(survey)
+}
+
+/// What there is of a worktree that holds its base and nothing else: an index of just that says nothing, and neither does any file.
+fn survey_untouched(pool: &Pool, record: &WorktreeRecord, head: git::Head) -> Result<Survey, RescueError> {
+    let operations = git::in_progress(&record.admin)?;
+    let orphans = git::orphan_commits(&pool.git, pool.repository(), &record.admin, &[record.base])?;
+    Ok(Survey { head: head.oid, branch: head.branch, operations, orphans, ..Survey::default() })
 }
 
 /// Looks at what git knows of a worktree whose files are gone.

@@ -26,7 +26,7 @@ use super::{
     create::{creation_mark, unnamed},
     ending,
     error::StateError,
-    identity,
+    identity, overlay,
     pool::Pool,
     warm::spare,
 };
@@ -198,6 +198,7 @@ fn loss_in(record: &WorktreeRecord, directory: &Path) -> LossSeen {
 fn discard_named_by_id(pool: &Pool, record: &WorktreeRecord) -> Result<(), StateError> {
     discard_unnamed(record)?;
     spare::discard(pool, record)?;
+    overlay::discard(record)?;
     // Git does not know it, so that it harms nobody until it is old enough to be swept.
     if let Some(built) = git::unpublished_admin(pool.repository(), &record.id.to_string())
         && let Err(error) = std::fs::remove_dir_all(&built)

@@ -52,16 +52,43 @@ pub fn spawn_detached(
         for descriptor in open.iter().filter(|descriptor| **descriptor > 2) {
             close_on_exec(*descriptor);
         }
-        Ok(rustix::process::setsid().map(drop)?)
+        rustix::process::setsid()?;
+        leave_to_init()
     };
     #[expect(unsafe_code, reason = "only system calls between fork and exec, no allocation")]
     unsafe {
         command.pre_exec(prepare);
     }
-    let mut child = command.spawn()?;
-    // A caller that lives on must not collect zombies; one that ends leaves the child to init.
-    std::thread::spawn(move || child.wait());
-    Ok(())
+    // A caller that lives on must not collect zombies, nor have a thread to wait for one.
+    command.spawn()?.wait().map(drop)
+}
+
+/// Goes on in a child whose parent ends at once.
+fn leave_to_init() -> io::Result<()> {
+    #[expect(unsafe_code, reason = "the child goes on to exec, by system calls alone")]
+    // SAFETY: called between fork and exec, where there is one thread.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Child => Ok(()),
+        #[expect(unsafe_code, reason = "nothing of the parent's may run in here, destructors included")]
+        // SAFETY: ends this process and touches nothing.
+        nix::unistd::ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+    }
+}
+
+/// Runs the helper with no input, waits for its end and gives back what it printed.
+///
+/// # Errors
+/// The program cannot be started, or its output not be read.
+pub fn ask_helper(
+    helper: &Path,
+    args: &[std::ffi::OsString],
+    env: &[(std::ffi::OsString, std::ffi::OsString)],
+) -> io::Result<std::process::Output> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts commands")]
+    let mut command = Command::new(helper);
+    command.args(args).env_clear().current_dir("/");
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stderr(Stdio::piped()).output()
 }
 
 /// Keeps one descriptor from the program that is about to run; one that is closed by now needs nothing.

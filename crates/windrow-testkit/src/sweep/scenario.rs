@@ -43,11 +43,15 @@ pub enum Scenario {
     FromTemplate,
     /// `windrow land` into a checkout that somebody works in.
     Land,
+    /// `windrow run` of such an agent in an overlay.
+    Overlay,
+    /// `windrow release` of an overlay that was kept, with such work.
+    OverlayKept,
 }
 
 impl Scenario {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Acquire,
         Self::Run,
         Self::Release,
@@ -61,6 +65,8 @@ impl Scenario {
         Self::Template,
         Self::FromTemplate,
         Self::Land,
+        Self::Overlay,
+        Self::OverlayKept,
     ];
 
     /// Returns the name on the command line.
@@ -79,6 +85,8 @@ impl Scenario {
             Self::Template => "template",
             Self::FromTemplate => "from-template",
             Self::Land => "land",
+            Self::Overlay => "overlay",
+            Self::OverlayKept => "overlay-kept",
         }
     }
 
@@ -98,7 +106,9 @@ impl Scenario {
             | Self::Template
             | Self::FromTemplate
             | Self::Run
-            | Self::Land => Vec::new(),
+            | Self::Land
+            | Self::Overlay
+            | Self::OverlayKept => Vec::new(),
             Self::Release | Self::Restore | Self::RecordsLost | Self::FilesGone => {
                 vec![worked(scene, "fern", &mark, &[])]
             }
@@ -113,6 +123,14 @@ impl Scenario {
             Self::Template => scene.template_of_another_commit(),
             Self::FromTemplate => {
                 scene.call(&["pool", "template"]).assert_success();
+            }
+            Self::Overlay => scene.template_for_overlays(),
+            Self::OverlayKept => {
+                scene.template_for_overlays();
+                let run =
+                    scene.windrow(&["run", "--strategy", "overlay", "--name", "fern", "--keep", "1h", "--"]);
+                run.args(agent(&staged.diary, &staged.mark)).run().assert_success();
+                staged.works = vec![Work::read("fern", &staged.diary, &staged.mark)];
             }
             Self::Restore => {
                 scene.call(&["release", "fern"]).assert_success();
@@ -147,7 +165,11 @@ impl Scenario {
                 let words = ["run", "--json", "--name", "fern", "--key", &key, "--"];
                 scene.windrow(&words).args(agent(&staged.diary, &staged.mark))
             }
-            Self::Release => scene.windrow(&["release", "--json", "fern"]),
+            Self::Overlay => {
+                let words = ["run", "--json", "--strategy", "overlay", "--name", "fern", "--key", &key, "--"];
+                scene.windrow(&words).args(agent(&staged.diary, &staged.mark))
+            }
+            Self::Release | Self::OverlayKept => scene.windrow(&["release", "--json", "fern"]),
             Self::Restore => scene.windrow(&["restore", "--json", given, "--name", "moss", "--key", &key]),
             Self::RecordsLost | Self::FilesGone => scene.windrow(&["reconcile", "--json"]),
             Self::SessionEnd => scene.windrow(&["session", "end", "--json", given]),
@@ -170,9 +192,17 @@ impl Scenario {
             Self::Acquire | Self::Claim | Self::FromTemplate => verify_acquire(scene, staged, said),
             // Whatever is ready is handed out next, and whatever is a template used for it.
             Self::Warm | Self::Template => verify_acquire(scene, staged, &Said(None)),
-            Self::Run => {
+            Self::Run | Self::Overlay => {
                 said.gone(scene)?;
                 scene.find(&Work::read("fern", &staged.diary, &staged.mark))
+            }
+            Self::OverlayKept => {
+                said.gone(scene)?;
+                // At its path nobody sees its files.
+                if scene.worktree("fern").is_some() {
+                    scene.finish(&["release", "fern"])?;
+                }
+                scene.find(&staged.works[0])
             }
             Self::Release => {
                 said.gone(scene)?;

@@ -123,6 +123,12 @@ impl Scene {
         self.call(&["pool", "template", "--base", BEFORE]).assert_success();
     }
 
+    /// Makes a template that overlays can be laid over.
+    #[track_caller]
+    pub(super) fn template_for_overlays(&self) {
+        self.call(&["pool", "template", "--config", "pool.strategy=\"overlay\""]).assert_success();
+    }
+
     /// The rescues of a worktree, oldest first.
     #[track_caller]
     pub(super) fn rescues(&self, name: Option<&str>) -> Vec<String> {

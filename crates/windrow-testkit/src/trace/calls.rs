@@ -84,6 +84,10 @@ const EVERYWHERE: &[Known] = known! {
     SYS_fsetxattr "fsetxattr" Change, [File(0)];
     SYS_removexattr "removexattr" Change, [Named(0)];
     SYS_flock "flock" Change, [File(0)];
+    SYS_mount "mount" Change, [Named(1)];
+    SYS_umount2 "umount2" Change, [Named(0)];
+    SYS_unshare "unshare" Change, [];
+    SYS_setns "setns" Change, [];
     SYS_dup "dup" Descriptor, [];
     SYS_dup3 "dup3" Descriptor, [];
     SYS_pipe2 "pipe2" Descriptor, [];

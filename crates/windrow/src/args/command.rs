@@ -4,7 +4,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
-use windrow_model::{BranchName, Fence, LeaseKey, RescueId, SessionId, WorktreeName, parse_duration};
+use windrow_model::{
+    BranchName, Fence, LeaseId, LeaseKey, RescueId, SessionId, WorktreeId, WorktreeName, parse_duration,
+};
 
 use super::{
     help,
@@ -113,6 +115,9 @@ pub(crate) enum Command {
     /// Fills a pool, in the background.
     #[command(name = windrow_core::ops::WARM_COMMAND, hide = true)]
     Warm(WarmArgs),
+    /// Works on an overlay, in a mount namespace.
+    #[command(name = windrow_core::ops::OVERLAY_COMMAND, hide = true)]
+    Overlay(OverlayArgs),
     /// Writes the JSON Schemas of every document.
     #[command(name = "__schemas", hide = true)]
     Schemas(SchemasArgs),
@@ -548,6 +553,39 @@ pub(crate) struct WarmArgs {
     pub(crate) keeper: bool,
     #[command(flatten)]
     pub(crate) pool: KeeperArgs,
+}
+
+/// Arguments of `__overlay`.
+#[derive(Debug, Args)]
+pub(crate) struct OverlayArgs {
+    #[command(subcommand)]
+    pub(crate) command: OverlayCommand,
+}
+
+/// What is done to overlays.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OverlayCommand {
+    /// Tries one.
+    Try {
+        /// The trash directory beside which it is tried.
+        trash: PathBuf,
+    },
+    /// Saves what one holds.
+    Save(OverlaySaveArgs),
+}
+
+/// Arguments of `__overlay save`.
+#[derive(Debug, Args)]
+pub(crate) struct OverlaySaveArgs {
+    #[command(flatten)]
+    pub(crate) pool: KeeperArgs,
+    /// The worktree.
+    pub(crate) worktree: WorktreeId,
+    /// The lease that the rescue is named by.
+    pub(crate) lease: LeaseId,
+    /// Save nothing.
+    #[arg(long)]
+    pub(crate) discard: bool,
 }
 
 /// Arguments of `__schemas`.

@@ -22,9 +22,9 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 pub(crate) use self::{
     command::{
         AcquireArgs, AdoptArgs, Command, CompletionShell, ConfigArgs, DeinitArgs, DiffArgs, DoctorArgs,
-        EventsArgs, ExecArgs, KeeperArgs, ListArgs, LogsArgs, ManArgs, PathArgs, ReconcileArgs, ReleaseArgs,
-        RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs, ShellArgs, ShellKind, ShowArgs,
-        SweepArgs, WarmArgs,
+        EventsArgs, ExecArgs, KeeperArgs, ListArgs, LogsArgs, ManArgs, OverlayCommand, OverlaySaveArgs,
+        PathArgs, ReconcileArgs, ReleaseArgs, RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs,
+        ShellArgs, ShellKind, ShowArgs, SweepArgs, WarmArgs,
     },
     hook::{ClaudeCommand, HookArgs, HookHarness, SettingsArgs},
     land::LandArgs,

@@ -45,6 +45,8 @@ pub(crate) struct WorktreeArgs {
 /// A way to make the files of a worktree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StrategyArg {
+    /// A template shown below what is changed, to the command alone
+    Overlay,
     /// A snapshot of a template (btrfs)
     Snapshot,
     /// Files that share blocks with a template (btrfs, xfs)
@@ -64,6 +66,7 @@ impl StrategyArg {
 
     fn strategy(self) -> Strategy {
         match self {
+            Self::Overlay => Strategy::Overlay,
             Self::Snapshot => Strategy::Snapshot,
             Self::Clone => Strategy::Clone,
             Self::Copy => Strategy::Copy,

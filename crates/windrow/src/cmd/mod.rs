@@ -12,6 +12,7 @@ mod list;
 mod logs;
 mod man;
 mod map;
+mod overlay;
 mod path;
 mod pool;
 mod prune;
@@ -162,6 +163,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Sweep(args) => Ok(sweep(&args)),
         Command::Keeper(args) => Ok(keep(context, &args)),
         Command::Warm(args) => Ok(pool::fill_in_background(context, &args)),
+        Command::Overlay(args) => overlay::overlay(context, &args.command),
         Command::Schemas(args) => schemas::schemas(&args),
     }
 }

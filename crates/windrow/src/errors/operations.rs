@@ -99,6 +99,9 @@ impl Classify for AcquireError {
                 Kind::new(Code::NotFound).path(repository).hint("make a first commit")
             }
             Self::Template(_) => Kind::new(Code::Config).hint("see `windrow config branch.template`"),
+            Self::Unseen { name } => Kind::new(Code::Conflict)
+                .worktree(name)
+                .hint(format!("`windrow run --name {name} -- CMD` goes on in it")),
             Self::NameTaken { name, .. } => {
                 Kind::new(Code::Busy).worktree(name).hint(format!("`windrow show {name}` tells who has it"))
             }
@@ -181,6 +184,9 @@ impl Classify for SelectError {
             Self::NotLeased { name, .. } => Kind::new(Code::Conflict)
                 .worktree(name)
                 .hint(format!("`windrow acquire --name {name}` leases it")),
+            Self::Unseen { name } => Kind::new(Code::Busy)
+                .worktree(name)
+                .hint("somebody works on it, or this user may mount nothing: `windrow doctor --strategies`"),
             Self::Lost { name } => Kind::new(Code::Conflict).worktree(name).hint(format!(
                 "`windrow release {name}` gives it back; nothing that it does not know is removed"
             )),
@@ -206,7 +212,7 @@ impl Classify for RescueError {
             Self::Carry(error) => error.kind(),
             Self::Io { path, source } => Kind::io(source).path(path),
             Self::Records(error) => error.kind(),
-            Self::Unsavable(_) | Self::Identity(_) => Kind::new(Code::Unsaved),
+            Self::Unsavable(_) | Self::Identity(_) | Self::Unseen => Kind::new(Code::Unsaved),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Bytes, Time, V1};
 pub(super) struct Template {
     /// The commit that it holds.
     commit: String,
-    /// The best way in which it serves: `snapshot`, `clone` or `copy`.
+    /// The best way in which it serves: `overlay`, `snapshot`, `clone` or `copy`.
     serves: &'static str,
     /// Where its files lie.
     path: Bytes,
@@ -74,7 +74,7 @@ pub(crate) struct StrategiesDocument {
 /// One way.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Way {
-    /// `snapshot`, `clone`, `copy` or `checkout`.
+    /// `overlay`, `snapshot`, `clone`, `copy` or `checkout`.
     strategy: &'static str,
     possible: bool,
     /// Why it is not, for people; null when it is.

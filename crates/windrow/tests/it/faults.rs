@@ -99,6 +99,17 @@ fn h33_a_pool_that_is_killed_while_it_is_filled_or_emptied_leaves_nothing() {
 }
 
 #[test]
+fn h33_an_overlay_that_is_killed_anywhere_loses_nothing_and_leaves_nothing() {
+    if !crate::overlay::can_be_had() {
+        return;
+    }
+    sweep(Scenario::Overlay, Backend::Files, Mode::Kill, 5);
+    sweep(Scenario::Overlay, Backend::Files, Mode::Process, 2);
+    sweep(Scenario::OverlayKept, Backend::Files, Mode::Kill, 3);
+    sweep(Scenario::OverlayKept, Backend::Files, Mode::Double, 2);
+}
+
+#[test]
 fn h33_snapshots_and_clones_that_are_killed_anywhere_leave_nothing() {
     let Some(root) = root_only("images of file systems") else { return };
     for kind in [FileSystem::Btrfs, FileSystem::Xfs] {

@@ -45,6 +45,8 @@ mod maintenance;
 #[cfg(target_os = "linux")]
 mod map;
 mod odd_repositories;
+#[cfg(target_os = "linux")]
+mod overlay;
 mod pipes;
 mod pool;
 mod prune;

@@ -46,6 +46,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "look",
         "thrown away",
         "template thrown away",
+        "layered-",
         "Pick plums",
         "shop_right_one http://localhost:",
         "Mend the fence",

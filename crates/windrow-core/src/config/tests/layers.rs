@@ -40,65 +40,65 @@ fn the_table_names_the_defaults_of_the_model() {
     }
 }
 
+const EVERY_KEY: &str = r#"
+min_version = "1.0"
+[discovery]
+depth = 3
+[pool]
+max_worktrees = 8
+directory = "/scratch/{name}"
+min_free = "5GiB"
+ttl = "30m"
+keeper = false
+maintenance = false
+warm = 3
+strategy = "clone"
+templates = 2
+idle = "1d"
+max_bytes = "7GiB"
+[branch]
+template = "pilot/{key}"
+delete = "pushed"
+[carry]
+include = [".env"]
+link = ["node_modules"]
+exclude = ["*.pem"]
+context = [".mine"]
+max_size = 4096
+[seed]
+cargo = "off"
+max_bytes = "3MiB"
+wait = "7s"
+shared_target = true
+go_trimpath = true
+[rescue]
+keep = "2d"
+max_size = "1GiB"
+total_size = "3GiB"
+disposable = ["*.log"]
+[run]
+grace = 9
+log = "always"
+log_size = 0x1000
+keep = "1h30m"
+[submodules]
+populate = "recursive"
+[task]
+states = ["open", "shut"]
+[ports]
+count = 3
+range = "4000-4999"
+[env]
+DATABASE = "app_{slug}"
+[guard]
+max_files = 7
+[land]
+strategy = "ff"
+"#;
+
 #[test]
 fn every_key_is_read_from_a_file() {
-    let fixture = Fixture::new().user(
-        r#"
-            min_version = "1.0"
-            [discovery]
-            depth = 3
-            [pool]
-            max_worktrees = 8
-            directory = "/scratch/{name}"
-            min_free = "5GiB"
-            ttl = "30m"
-            keeper = false
-            maintenance = false
-            warm = 3
-            strategy = "clone"
-            templates = 2
-            idle = "1d"
-            max_bytes = "7GiB"
-            [branch]
-            template = "pilot/{key}"
-            delete = "pushed"
-            [carry]
-            include = [".env"]
-            link = ["node_modules"]
-            exclude = ["*.pem"]
-            context = [".mine"]
-            max_size = 4096
-            [seed]
-            cargo = "off"
-            max_bytes = "3MiB"
-            wait = "7s"
-            shared_target = true
-            go_trimpath = true
-            [rescue]
-            keep = "2d"
-            max_size = "1GiB"
-            total_size = "3GiB"
-            disposable = ["*.log"]
-            [run]
-            grace = 9
-            log = "always"
-            log_size = 0x1000
-            keep = "1h30m"
-            [submodules]
-            populate = "recursive"
-            [task]
-            states = ["open", "shut"]
-            [ports]
-            count = 3
-            range = "4000-4999"
-            [env]
-            DATABASE = "app_{slug}"
-            [guard]
-            max_files = 7
-            [land]
-            strategy = "ff"
-        "#,
-    );
+    let fixture = Fixture::new().user(EVERY_KEY);
     let loaded = fixture.load().unwrap();
     let Settings {
         discovery,

@@ -22,7 +22,7 @@ use crate::{
         identity::{self, Identity},
         keeper,
         liveness::Standing,
-        place,
+        overlay, place,
         pool::Pool,
         reconcile,
         rescue::rescue_ref,
@@ -46,7 +46,9 @@ pub(super) fn snapshot(pool: &Pool) -> Result<DeinitSnapshot, ReconcileError> {
     let ours = |one: &DeinitWorktree<DeinitSituation>| {
         one.decision.maker == WorktreeMaker::Windrow && one.decision.record != Some(WorktreeState::Gone)
     };
-    let made: Vec<_> = worktrees.iter().filter(|one| ours(one)).map(|one| one.path.clone()).collect();
+    let parts =
+        |one: &DeinitWorktree<DeinitSituation>| [one.path.clone(), overlay::holder(&one.path, &one.id)];
+    let made: Vec<_> = worktrees.iter().filter(|one| ours(one)).flat_map(parts).collect();
     let territory = Territory::of(pool, store.as_ref())?;
     Ok(DeinitSnapshot {
         records,

@@ -6,7 +6,9 @@ use windrow_model::{Drift, Single};
 use windrow_testkit::TestRepo;
 
 use super::{DriftRepair, drift, plan_drift_repairs, repair_drift};
-use crate::ops::{AcquireRequest, Environment, KeeperMode, Lease, Locate, Pool, Unobserved, acquire};
+use crate::ops::{
+    AcquireRequest, Environment, KeeperMode, Lease, Locate, OverlayMode, Pool, Unobserved, acquire,
+};
 
 fn repository() -> TestRepo {
     let repo = TestRepo::new();
@@ -27,6 +29,7 @@ fn open_at(repo: &TestRepo, place: PathBuf) -> Pool {
         config_flags: Vec::new(),
         program_version: "0.1.0".to_owned(),
         keeper: KeeperMode::Never,
+        overlays: OverlayMode::Never,
     };
     Pool::open(environment, &Locate::At(place)).unwrap()
 }

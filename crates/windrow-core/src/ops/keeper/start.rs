@@ -18,7 +18,8 @@ const HANDED_OVER: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ
 
 /// Starts the pool's keeper unless it has one. Never waits; what was left to keep is committed already.
 pub(in crate::ops) fn on_demand(pool: &Pool) {
-    if pool.environment.keeper == KeeperMode::Never || !pool.settings().pool.keeper {
+    // One that began in a mount namespace would see what we see, and keep it from going.
+    if pool.environment.keeper == KeeperMode::Never || !pool.settings().pool.keeper || process::is_apart() {
         return;
     }
     if let Err(error) = start(pool) {

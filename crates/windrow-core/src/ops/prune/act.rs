@@ -15,6 +15,7 @@ use crate::{
         liveness::Standing,
         observer::Observer,
         outcome::WorktreeFate,
+        overlay,
         pool::Pool,
         request::WorkPolicy,
         rescues, template,
@@ -48,7 +49,10 @@ pub(super) fn worktree(
     if !is_still_due(pool, store, policy, &record, step, why)? {
         return Ok(skipped(CHANGED));
     }
-    if let Err(why) = look::savable(pool, store, &record) {
+    // What an overlay holds is seen by whoever ends it.
+    if overlay::is_shown(&record)
+        && let Err(why) = look::savable(pool, store, &record)
+    {
         return Ok(PruneFate::Skipped(why));
     }
     let detail = format!("pruned: {}", in_words(why));

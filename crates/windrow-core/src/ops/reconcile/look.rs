@@ -18,7 +18,7 @@ use crate::{
         error::{ReconcileError, StateError, chain},
         identity::{self, Presence, same_path},
         liveness::{self, Standing},
-        place,
+        overlay, place,
         pool::Pool,
     },
     process::{self, LockState},
@@ -183,6 +183,9 @@ fn disk_of(
     named: Option<&Path>,
 ) -> (DiskSeen, Option<PathBuf>) {
     let expected = admin.unwrap_or(&record.admin);
+    if overlay::is_overlaid(record) {
+        return overlay_of(record, expected);
+    }
     let is_it = |path: &Path| {
         let found = files::directory_identity(path).ok().flatten();
         found.is_some() && found == record.identity
@@ -199,6 +202,19 @@ fn disk_of(
             Link::Whole | Link::Broken => (DiskSeen::Displaced, Some(found)),
         },
         None => (absence(record, admin), None),
+    }
+}
+
+/// What is known of an overlay by its layer; one whose link is broken is not mended from here.
+fn overlay_of(record: &WorktreeRecord, expected: &Path) -> (DiskSeen, Option<PathBuf>) {
+    let own = overlay::own_root(record);
+    let found = files::directory_identity(&own).ok().flatten();
+    let ours = found.is_some() && (found == record.identity || record.identity.is_none());
+    match link_of(&own, expected) {
+        Link::Whole if ours => (DiskSeen::Ours, Some(record.path.clone())),
+        // Nobody was given what has no link yet; its layer is known by the id in its name.
+        _ if record.state == WorktreeState::Creating => (DiskSeen::Absent, None),
+        _ => (DiskSeen::OutOfSight, None),
     }
 }
 

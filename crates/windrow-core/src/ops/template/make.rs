@@ -11,10 +11,10 @@ use windrow_model::{
 };
 
 use super::{
-    Template,
+    Taken, Template, TemplateKind,
     note::{self, Finished},
     templates,
-    throw::{discard, discard_unfinished},
+    throw::{Fate, discard, discard_unfinished},
 };
 use crate::{
     fs::{self, Protection, Writing},
@@ -24,7 +24,7 @@ use crate::{
         error::{CreateError, PoolError, StateError, chain},
         filling::{self, Place, Way},
         observer::Observer,
-        place,
+        overlay, place,
         pool::{Pool, make_new_directory},
         warm::{self, Budget, Source, spare},
     },
@@ -125,10 +125,12 @@ fn refresh(
     let lock = FileLock::acquire(&lock_path(pool), Wait::Forever);
     let _turn = lock.map_err(StateError::from)?;
     discard_unfinished(pool);
+    let kind = wanted_kind(pool);
     let (mut usable, broken): (Vec<_>, Vec<_>) =
         templates(pool).into_iter().partition(|template| template.is_usable(conditions));
-    usable.truncate(drop_surplus(pool, &usable, most));
-    broken.iter().for_each(|template| discard(pool, template));
+    usable.retain(|template| TemplateKind::of(template.serves) == kind);
+    drop_surplus(pool, &mut usable, most);
+    broken.iter().for_each(|template| _ = discard(pool, template));
     if let Some(same) = usable.iter().find(|template| template.commit == *base) {
         return Ok(Some(same.clone()));
     }
@@ -136,11 +138,12 @@ fn refresh(
         return Ok(None);
     }
     let Some(plan) = Plan::new(pool, base, conditions, occasion)? else { return Ok(None) };
-    let oldest = usable.last().filter(|_| usable.len() >= most);
-    if oldest.is_none() && occasion == TemplateOccasion::Background && exceeds_budget(pool, base, observer)? {
+    let excess = usable.last().filter(|_| usable.len() >= most);
+    if excess.is_none() && occasion == TemplateOccasion::Background && exceeds_budget(pool, base, observer)? {
         return Ok(None);
     }
-    let made = plan.carry_out(oldest, usable.first(), observer);
+    let taken = excess.map(|excess| excess.take(pool)).transpose()?.flatten();
+    let made = plan.carry_out(excess.zip(taken), usable.first(), observer);
     discard_unfinished(pool);
     made.map(Some)
 }
@@ -156,10 +159,21 @@ pub(super) fn lock_path(pool: &Pool) -> PathBuf {
     pool.locks().join("template")
 }
 
-/// Throws the oldest away until there are as many as may be; they are listed newest first.
-fn drop_surplus(pool: &Pool, usable: &[Template], most: usize) -> usize {
-    usable.iter().skip(most).for_each(|template| discard(pool, template));
-    usable.len().min(most)
+/// The kind of template that the next worktree wants.
+fn wanted_kind(pool: &Pool) -> TemplateKind {
+    match pool.settings().pool.strategy {
+        StrategyChoice::Only(strategy) => TemplateKind::of(strategy),
+        StrategyChoice::Auto => TemplateKind::Plain,
+    }
+}
+
+/// Throws the oldest away until there are as many as may be, apart from those that overlays need; they are listed newest first.
+fn drop_surplus(pool: &Pool, usable: &mut Vec<Template>, most: usize) {
+    let mut number = 0;
+    usable.retain(|template| {
+        number += 1;
+        number <= most || discard(pool, template) == Fate::Needed
+    });
 }
 
 /// What is to be made.
@@ -189,42 +203,53 @@ impl<'a> Plan<'a> {
             return Err(PoolError::NeedsGit);
         }
         let beside = beside(pool)?;
-        let abilities = abilities(&beside)?;
+        let abilities = abilities(pool, &beside)?;
         let files = tree.entries.len() as u64;
         let serves = template_for(pool.settings().pool.strategy, &abilities, files, occasion);
         let Some(serves) = serves else { return Ok(None) };
         Ok(Some(Self { pool, base, conditions, beside, serves, objects, tree }))
     }
 
-    /// Changes the one that is in excess, or makes a new one from the nearest.
+    /// Changes the one that is in excess and that nobody needs, or makes a new one from the nearest.
     fn carry_out(
         &self,
-        excess: Option<&Template>,
+        excess: Option<(&Template, Taken)>,
         nearest: Option<&Template>,
         observer: &mut dyn Observer,
     ) -> Result<Template, PoolError> {
-        let in_place =
-            excess.filter(|old| self.serves < Strategy::Snapshot && old.serves < Strategy::Snapshot);
-        let made = match in_place {
-            Some(old) => self.change(old, observer)?,
-            None => self.make(nearest, observer)?,
+        let old = match excess {
+            Some((old, taken)) if self.can_become(old) => return self.change(old, taken, observer),
+            excess => excess.map(|(old, _)| old),
         };
-        if in_place.is_none()
-            && let Some(old) = excess
-        {
+        let made = self.make(nearest, observer)?;
+        if let Some(old) = old {
             discard(self.pool, old);
         }
         Ok(made)
     }
 
+    /// Tells whether a template can be changed into the one that is wanted.
+    fn can_become(&self, old: &Template) -> bool {
+        let plain = |strategy| strategy < Strategy::Snapshot;
+        (plain(self.serves) && plain(old.serves))
+            || (self.serves == Strategy::Overlay && old.serves == Strategy::Overlay)
+    }
+
     /// Brings a template that is made of plain files to the commit.
-    fn change(&self, old: &Template, observer: &mut dyn Observer) -> Result<Template, PoolError> {
+    fn change(
+        &self,
+        old: &Template,
+        taken: Taken,
+        observer: &mut dyn Observer,
+    ) -> Result<Template, PoolError> {
         let (root, pool) = (&old.root, self.pool);
         note::begin(pool, &old.id, root).map_err(|source| failed(root, source))?;
-        fs::thaw(root).map_err(|source| failed(root, source))?;
+        drop(taken);
+        let opened = if self.is_shown() { overlay::open_up(root) } else { fs::thaw(root) };
+        opened.map_err(|source| failed(root, source))?;
         let there =
             git::read_index(&old.index, pool.repository().object_format).map_err(CreateError::from)?;
-        let place = Place { root, index: &old.index, protection: Protection::ReadOnly };
+        let place = Place { root: &self.tree_of(root), index: &old.index, protection: self.protection() };
         filling::switch(pool, &place, &there, &self.objects, &self.tree, observer)?;
         self.publish(&old.id, root)
     }
@@ -238,9 +263,26 @@ impl<'a> Plan<'a> {
             self.make_subvolume(nearest, (&root, &index), observer)?;
         } else {
             make_new_directory(&root, own_parent(&root)?).map_err(|source| failed(&root, source))?;
-            self.write(Protection::ReadOnly, (&root, &index), observer)?;
+            let tree = self.tree_of(&root);
+            if tree != root {
+                make_new_directory(&tree, 0o755).map_err(|source| failed(&tree, source))?;
+            }
+            self.write(self.protection(), (&tree, &index), observer)?;
         }
         self.publish(&id, &root)
+    }
+
+    fn is_shown(&self) -> bool {
+        self.serves == Strategy::Overlay
+    }
+
+    /// Where the files lie: behind a door where they are shown with their own modes.
+    fn tree_of(&self, root: &Path) -> PathBuf {
+        if self.is_shown() { root.join(overlay::TREE) } else { root.to_owned() }
+    }
+
+    fn protection(&self) -> Protection {
+        if self.is_shown() { Protection::Usual } else { Protection::ReadOnly }
     }
 
     fn make_subvolume(
@@ -276,6 +318,7 @@ impl<'a> Plan<'a> {
     fn publish(&self, id: &str, root: &Path) -> Result<Template, PoolError> {
         let closed = match self.serves {
             Strategy::Snapshot => fs::set_writing(root, Writing::Refused),
+            Strategy::Overlay => overlay::close(root),
             _ => fs::freeze(root),
         };
         closed.and_then(|()| fs::sync_filesystem(root)).map_err(|source| failed(root, source))?;
@@ -292,9 +335,10 @@ fn failed(path: &Path, source: io::Error) -> PoolError {
 }
 
 /// Tries what can be done in a directory around worktrees.
-pub(in crate::ops) fn abilities(beside: &Path) -> Result<Abilities, PoolError> {
+pub(in crate::ops) fn abilities(pool: &Pool, beside: &Path) -> Result<Abilities, PoolError> {
     let trash = Pool::trash_in(beside);
-    fs::abilities(&trash).map_err(|source| failed(&trash, source))
+    let found = fs::abilities(&trash).map_err(|source| failed(&trash, source))?;
+    Ok(Abilities { snapshot: found.snapshot, clone: found.clone, overlay: overlay::ability(pool, beside) })
 }
 
 /// The directory that new worktrees lie in, which is there then.

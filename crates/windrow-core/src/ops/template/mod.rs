@@ -4,9 +4,13 @@
 //! the index that was written with it beside. On btrfs it is a read-only subvolume, else its files and directories are
 //! read-only. Nothing depends on that: whatever is taken from one is compared with its index first.
 //!
+//! One that is shown by overlays is another thing: its files lie in `.template-<id>/tree` with their usual modes, behind a directory
+//! that is closed to everybody, and what overlays show is not compared with anything.
+//!
 //! # Locking
 //! One process makes templates at a time, by the lock `locks/template`. Who takes files from one holds no lock: what is no longer
-//! there is read from git's objects.
+//! there is read from git's objects. Who is about to make an overlay holds `<id>.pin` shared until its layer names the template; who
+//! changes or throws away one for overlays takes the same lock for himself, and looks for such layers.
 //!
 //! # Crash safety
 //! `<id>.making` is there while a template is made, changed or thrown away, and nobody looks at one that has it. What a kill leaves
@@ -26,7 +30,8 @@ pub(super) use self::{
     make::{abilities, beside, is_wanted, refresh_in_background},
     throw::{Removal, remove_one},
 };
-use super::{pool::Pool, warm::spare};
+use super::{error::StateError, overlay, pool::Pool, warm::spare};
+use crate::process::{FileLock, LockError, OccupancyLock, Wait};
 
 /// A checkout that worktrees are made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +53,34 @@ pub struct Template {
 }
 
 impl Template {
+    /// Keeps it from being changed or thrown away; `None` when it is no longer as it was listed.
+    pub(super) fn pin(&self, pool: &Pool) -> Result<Option<OccupancyLock>, StateError> {
+        let pin = match OccupancyLock::acquire(&note::pin(pool, &self.id)) {
+            // Somebody is about to change it.
+            Err(LockError::Held { .. }) => return Ok(None),
+            pin => pin?,
+        };
+        let now = note::all(pool).into_iter().find(|now| now.id == self.id);
+        Ok(now.filter(|now| now == self).map(|_| pin))
+    }
+
+    /// The right to change it or to throw it away; `None` when overlays need it as it is.
+    fn take(&self, pool: &Pool) -> Result<Option<Taken>, StateError> {
+        if self.serves != Strategy::Overlay {
+            return Ok(Some(Taken(None)));
+        }
+        let pin = FileLock::acquire(&note::pin(pool, &self.id), Wait::No)?;
+        Ok(pin.filter(|_| !overlay::needs(&self.root)).map(|pin| Taken(Some(pin))))
+    }
+
     /// Tells whether it may be used: it is the directory that was made, and git would write the same today.
     fn is_usable(&self, conditions: &str) -> bool {
         self.conditions == conditions && note::is_there(self)
     }
 }
+
+/// The right to change a template, until it is noted that it is being changed.
+struct Taken(#[expect(dead_code, reason = "held for its drop")] Option<FileLock>);
 
 /// Lists the templates of a repository, newest first. Changes nothing.
 #[must_use]
@@ -62,13 +90,30 @@ pub fn templates(pool: &Pool) -> Vec<Template> {
     found
 }
 
-/// The template that a worktree is best made from: one of the same commit, else the newest.
-pub(super) fn nearest(pool: &Pool, record: &WorktreeRecord) -> Option<Template> {
+/// What a template is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TemplateKind {
+    /// To be copied from, in one way or another.
+    Plain,
+    /// To be shown below the layers of overlays, and for nothing else.
+    Overlay,
+}
+
+impl TemplateKind {
+    /// The kind of one that serves by `strategy` at best.
+    fn of(strategy: Strategy) -> Self {
+        if strategy == Strategy::Overlay { Self::Overlay } else { Self::Plain }
+    }
+}
+
+/// The template of a kind that a worktree is best made from: one of the same commit, else the newest.
+pub(super) fn nearest(pool: &Pool, record: &WorktreeRecord, kind: TemplateKind) -> Option<Template> {
     if pool.settings().pool.templates == 0 {
         return None;
     }
     let mut found = templates(pool);
     found.retain(|template| template.root.parent() == record.path.parent());
+    found.retain(|template| TemplateKind::of(template.serves) == kind);
     if found.is_empty() {
         return None;
     }

@@ -29,6 +29,11 @@ pub(super) fn index(pool: &Pool, id: &str) -> PathBuf {
     pool.templates_dir().join(format!("{id}.index"))
 }
 
+/// The lock of who is about to use a template.
+pub(super) fn pin(pool: &Pool, id: &str) -> PathBuf {
+    file(pool, id, "pin")
+}
+
 fn file(pool: &Pool, id: &str, kind: &str) -> PathBuf {
     pool.templates_dir().join(format!("{id}.{kind}"))
 }
@@ -182,6 +187,7 @@ pub(super) fn finish(pool: &Pool, finished: &Finished<'_>) -> io::Result<()> {
 pub(super) fn forget(pool: &Pool, id: &str) -> io::Result<()> {
     remove(&index(pool, id))?;
     remove(&index(pool, id).with_extension("index.lock"))?;
+    remove(&pin(pool, id))?;
     remove(&file(pool, id, NOTE))?;
     remove(&file(pool, id, MAKING))
 }

@@ -7,17 +7,38 @@ use jiff::Timestamp;
 use super::{Template, make, note, templates};
 use crate::{
     fs::{self, Writing},
-    ops::{error::StateError, pool::Pool, sweep},
+    ops::{error::StateError, overlay, pool::Pool, sweep},
     process::{FileLock, Wait},
 };
 
-/// Throws a template away; what cannot be removed is tried again by the next that makes one.
-pub(super) fn discard(pool: &Pool, template: &Template) {
-    if let Err(error) = note::begin(pool, &template.id, &template.root) {
+/// Throws a template away, unless overlays need it; what cannot be removed is tried again by the next that makes one. Tells whether
+/// it was to go.
+pub(super) fn discard(pool: &Pool, template: &Template) -> Fate {
+    let taken = match template.take(pool) {
+        Ok(Some(taken)) => taken,
+        Ok(None) => return Fate::Needed,
+        Err(error) => {
+            tracing::warn!(%error, path = %template.root.display(), "a template cannot be thrown away");
+            return Fate::Goes;
+        }
+    };
+    let noted = note::begin(pool, &template.id, &template.root);
+    drop(taken);
+    if let Err(error) = noted {
         tracing::warn!(%error, path = %template.root.display(), "a template cannot be thrown away");
-        return;
+        return Fate::Goes;
     }
     discard_files(pool, &template.id, template.root.parent());
+    Fate::Goes
+}
+
+/// What becomes of a template that is not wanted any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It goes.
+    Goes,
+    /// It stays as long as overlays need it.
+    Needed,
 }
 
 /// Throws away what a kill left of templates.
@@ -27,8 +48,8 @@ pub(super) fn discard_unfinished(pool: &Pool) {
     }
 }
 
-/// Throws every template away, after waiting for whoever makes one; tells how many there were. For a day none is made in the
-/// background.
+/// Throws every template away that no overlay needs, after waiting for whoever makes one; tells how many. For a day none is made in
+/// the background.
 ///
 /// # Errors
 /// The state of the pool cannot be used, or one cannot be removed.
@@ -37,14 +58,15 @@ pub fn remove_templates(pool: &Pool) -> Result<u32, StateError> {
         return Ok(0);
     }
     let _turn = FileLock::acquire(&make::lock_path(pool), Wait::Forever)?;
-    let all = templates(pool);
-    all.iter().for_each(|template| discard(pool, template));
+    let (needed, go): (Vec<_>, Vec<_>) =
+        templates(pool).into_iter().partition(|template| discard(pool, template) == Fate::Needed);
     discard_unfinished(pool);
+    overlay::forget(pool);
     make::rest(pool);
     let left = templates(pool).into_iter().map(|template| template.root).chain(note::unfinished_roots(pool));
-    match left.into_iter().next() {
+    match left.into_iter().find(|left| needed.iter().all(|needed| needed.root != *left)) {
         Some(path) => Err(StateError::Io { path, source: io::ErrorKind::ResourceBusy.into() }),
-        None => Ok(u32::try_from(all.len()).unwrap_or(u32::MAX)),
+        None => Ok(u32::try_from(go.len()).unwrap_or(u32::MAX)),
     }
 }
 

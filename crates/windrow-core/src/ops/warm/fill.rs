@@ -315,7 +315,9 @@ pub(in crate::ops) fn in_background(pool: &Pool, store: &LocalStore, last: &Work
         Ok((spares_missing()? || template::is_wanted(pool, last)) && !is_at_work(pool)?)
     };
     let started = match missing() {
-        Ok(true) if pool.environment.keeper == KeeperMode::OnDemand => start(pool, wanted, FillOccasion::Use),
+        Ok(true) if pool.environment.keeper == KeeperMode::OnDemand && !process::is_apart() => {
+            start(pool, wanted, FillOccasion::Use)
+        }
         Ok(_) => return false,
         Err(error) => Err(std::io::Error::other(error)),
     };

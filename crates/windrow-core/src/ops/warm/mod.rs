@@ -25,7 +25,7 @@ use super::{
     error::{PoolError, StateError},
     observer::Observer,
     outcome::WorktreeFate,
-    place,
+    overlay, place,
     pool::{Pool, WorktreeLock},
     recover, sweep,
     template::{self, Template},
@@ -116,7 +116,7 @@ fn is_usable(pool: &Pool, record: &WorktreeRecord, conditions: Option<&str>) -> 
 pub(super) fn parts(pool: &Pool, record: &WorktreeRecord) -> Vec<PathBuf> {
     let own = match record.state {
         WorktreeState::Idle => [spare::directory(record), spare::index(pool, &record.id)],
-        _ => [record.path.clone(), record.admin.clone()],
+        _ => [overlay::own_root(record), record.admin.clone()],
     };
     let kept = [spare::pristine(pool, &record.id), spare::conditions_file(pool, &record.id)];
     own.into_iter().chain(kept).collect()

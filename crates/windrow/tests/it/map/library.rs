@@ -5,7 +5,7 @@ use std::{fs, sync::Mutex, time::Duration};
 use windrow_core::{
     ops::{
         AcquireRequest, CommandRequest, Environment, Former, InputRequest, KeeperMode, Locate, MapRequest,
-        MapTask, OnFailure, OutputRequest, Pool, TaskMode, Unobserved, judge, map,
+        MapTask, OnFailure, OutputRequest, OverlayMode, Pool, TaskMode, Unobserved, judge, map,
     },
     process::Cancel,
 };
@@ -22,6 +22,7 @@ fn pool(repo: &TestRepo) -> Pool {
         config_flags: Vec::new(),
         program_version: "1.0.0".to_owned(),
         keeper: KeeperMode::Never,
+        overlays: OverlayMode::Never,
     };
     Pool::open(environment, &Locate::FromHere).unwrap()
 }

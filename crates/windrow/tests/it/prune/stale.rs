@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::MetadataExt};
 
 use serde_json::Value;
 use windrow_core::{
-    ops::{self, Environment, KeeperMode, Locate, Observer, Pool, PruneFate, Unobserved},
+    ops::{self, Environment, KeeperMode, Locate, Observer, OverlayMode, Pool, PruneFate, Unobserved},
     process::{FileLock, Wait},
 };
 use windrow_model::{GoReason, PruneItem, PrunePlan, PrunePolicy, PruneVerdict};
@@ -25,6 +25,7 @@ pub(super) fn pool(repo: &TestRepo) -> Pool {
         config_flags: Vec::new(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         keeper: KeeperMode::Never,
+        overlays: OverlayMode::Never,
     };
     Pool::open(environment, &Locate::FromHere).unwrap()
 }
