@@ -291,8 +291,7 @@ fn the_help_of_run() {
           --wait <TIME>        Wait for at most this long when the pool is full
           --keep <TIME>        Leave the worktree in place for this long afterwards
           --strategy <WAY>     Make its files in this way instead of the fastest, and take none that is
-                               held ready [possible values: overlay, snapshot, clone, copy,
-                               checkout]
+                               held ready [possible values: overlay, snapshot, clone, copy, checkout]
           --no-carry           Take no untracked files along
           --discard            Throw away at the end what is not committed, instead of rescuing it
           --land[=<STRATEGY>]  Land what the command committed if it succeeds [possible values: merge,
