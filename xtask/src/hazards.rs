@@ -175,7 +175,7 @@ mod tests {
             parse(LIST).expect("well formed").into_iter().map(|hazard| hazard.number).collect();
         let expected: Vec<String> = (1..=60).map(|number| format!("H{number:02}")).collect();
         assert_eq!(numbers, expected);
-        assert_eq!(parse(LIST).expect("well formed").iter().filter(|hazard| hazard.required).count(), 44);
+        assert_eq!(parse(LIST).expect("well formed").iter().filter(|hazard| hazard.required).count(), 54);
     }
 
     #[test]

@@ -204,6 +204,7 @@ esac
         };
         let expected = ["windrow run", "git add", "git and command"].map(|name| (name.to_owned(), 2.into()));
         assert_eq!(names(&report), expected);
+        let (_surroundings, repo) = scene(STAND_IN);
         let report = run(&repo, 20, 1, &running(&["warm", "strategy=overlay"])).expect("runs").json();
         assert_eq!(names(&report)[1], ("windrow run (overlay)".to_owned(), 1.into()));
     }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     fs,
-    process::{FileLock, Wait},
+    process::{self, FileLock, Wait},
     store::{LocalStore, StoreError},
 };
 
@@ -74,12 +74,14 @@ pub(super) fn end_one(
     let keep = request.keep.or_else(|| lease.as_ref()?.keep).filter(|keep| !keep.is_zero());
     let comparison = guard::begin(store, lease.as_ref());
     let look = || comparison.as_ref().ok().map(|comparison| (comparison, comparison.look(pool)));
-    let (now, ended) = both(look, || match keep {
+    let end = || match keep {
         Some(keep) if matches!(worktree.state, WorktreeState::Leased | WorktreeState::Kept) => {
             keep_for(pool, store, worktree, lease, keep)
         }
         _ => give_back(pool, store, worktree, lease, request.work),
-    });
+    };
+    // A git that starts beside has our descriptors until it is its own program, and an overlay that is open cannot be unmounted.
+    let (now, ended) = if process::is_apart() { (look(), end()) } else { both(look, end) };
     let mut released = ended?;
     let seen = now.map(|(comparison, now)| comparison.tell(pool, store, &now));
     let seen = seen.or_else(|| comparison.err()).unwrap_or_default();

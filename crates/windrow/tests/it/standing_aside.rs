@@ -23,8 +23,8 @@ use crate::{
 const WHERE_HEAD_IS: &str = "for-each-ref *refs/heads/windrow/fern";
 /// And what it does then to the branch of a worktree that is as it was.
 const PACKING: &str = "pack-refs ";
-/// What it is asked before.
-const BEFORE: &str = "config --file ";
+/// What it is asked first of all.
+const BEFORE: &str = "rev-parse ";
 
 /// PATH with a git that does something when a pattern stands in what it is asked.
 fn path_with(repo: &TestRepo, pattern: &str, action: &str) -> OsString {

@@ -261,20 +261,26 @@ mod tests {
         assert!(!is_overlaid(&record) && !record.path.exists());
     }
 
+    /// Puts another directory where the overlay was shown; it is there before that one goes, so that it has another inode.
+    fn take_the_place(record: &WorktreeRecord) {
+        let other = record.path.with_file_name("another");
+        create_dir(&other).unwrap();
+        std::fs::remove_dir(&record.path).unwrap();
+        std::fs::rename(&other, &record.path).unwrap();
+    }
+
     #[test]
     fn h08_a_directory_that_took_the_place_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let record = made(dir.path());
-        std::fs::remove_dir(&record.path).unwrap();
-        create_dir(&record.path).unwrap();
+        take_the_place(&record);
         discard(&record).unwrap();
         assert!(!is_overlaid(&record), "the layer went");
         assert!(record.path.is_dir(), "an empty directory of somebody else's stays");
         let other = dir.path().join("other");
         create_dir(&other).unwrap();
         let record = made(&other);
-        std::fs::remove_dir(&record.path).unwrap();
-        create_dir(&record.path).unwrap();
+        take_the_place(&record);
         write(record.path.join("theirs"), "y").unwrap();
         set_aside(&record, None).unwrap();
         assert_eq!(read(record.path.join("theirs")).unwrap(), b"y");
