@@ -54,7 +54,7 @@ pub enum LandError {
     #[error("worktree `{0}` has no commit")]
     Unborn(WorktreeName),
     /// Work is not committed.
-    #[error("{count} paths in worktree `{name}` are not committed")]
+    #[error("{} of worktree `{name}` not committed", self::paths(*count))]
     Uncommitted {
         /// The worktree.
         name: WorktreeName,
@@ -64,7 +64,7 @@ pub enum LandError {
         paths: Vec<BString>,
     },
     /// Some of what is not committed cannot be taken along.
-    #[error("{} paths in worktree `{name}` cannot be made part of a commit, the first is `{}`", paths.len(), paths[0])]
+    #[error("{} of worktree `{name}` unfit for a commit, the first is `{}`", self::paths(paths.len()), paths[0])]
     Uncommittable {
         /// The worktree.
         name: WorktreeName,
@@ -97,7 +97,7 @@ pub enum LandError {
         source_oid: Oid,
     },
     /// Something of the user's is in the way.
-    #[error("{} paths in `{}` are in the way", paths.len(), root.display())]
+    #[error("{} in the way in `{}`", self::paths(paths.len()), root.display())]
     Overlaps {
         /// The checkout.
         root: PathBuf,
@@ -175,4 +175,8 @@ impl From<crate::store::StoreError> for LandError {
     fn from(error: crate::store::StoreError) -> Self {
         Self::State(error.into())
     }
+}
+
+fn paths(count: usize) -> String {
+    if count == 1 { "1 path".to_owned() } else { format!("{count} paths") }
 }

@@ -6,7 +6,7 @@
 //!
 //! # Crash safety
 //! The journal ([`windrow_model::LandingState`]) says what was about to be done, the target whether it was: it holds the commit of
-//! the landing or not. Before that everything goes back, after it forward: [`recover`].
+//! the landing or not. Before that everything goes back, after it forward: [`recover`](mod@recover).
 
 mod apply;
 mod candidate;

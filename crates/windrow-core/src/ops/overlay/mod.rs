@@ -12,7 +12,7 @@
 //!
 //! # Crash safety
 //! A mount goes with the last process that sees it, so a kill leaves the layer and nothing mounted. Who ends the worktree later sees
-//! no files: he starts the helper, which shows them to itself and saves what there is ([`save`]). All that is removed are the empty
+//! no files: he starts the helper, which shows them to itself and saves what there is ([`save`](mod@save)). All that is removed are the empty
 //! directory and, by one rename, what lies beside it.
 
 mod ability;
