@@ -11,8 +11,8 @@
 use std::path::PathBuf;
 
 use windrow_model::{
-    BranchDisposal, BranchName, Checkout, LeaseId, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord,
-    WorktreeState, branch_disposal,
+    BranchDisposal, BranchName, Checkout, LeaseRecord, Oid, WorktreeEvent, WorktreeRecord, WorktreeState,
+    branch_disposal,
 };
 
 use super::{
@@ -24,15 +24,37 @@ use super::{
     pool::Pool,
     ref_locks,
     request::WorkPolicy,
-    rescue::{self, Rescued},
+    rescue,
     saved::{Look, Progress, Saved},
     scratch, warm,
 };
 use crate::{
     fs,
-    git::{self, Expect, RefChange, SnapshotFiles},
+    git::{self, Expect, RefChange},
     store::{LocalStore, StoreError},
 };
+
+mod save;
+
+pub(super) use save::save_shown;
+
+/// Whether somebody waits for the end of a worktree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Whoever asked for it: the files may leave their place while they are looked at.
+    Awaited,
+    /// Nobody: whoever watches the path sees it go only once everything is saved.
+    Unawaited,
+}
+
+/// A worktree that ends, and how.
+struct Ending<'a> {
+    pool: &'a Pool,
+    worktree: &'a WorktreeRecord,
+    lease: Option<&'a LeaseRecord>,
+    work: WorkPolicy,
+    manner: Manner,
+}
 
 /// Carries a release through from wherever it stands: saves, removes, records.
 pub(super) fn finish(
@@ -41,6 +63,7 @@ pub(super) fn finish(
     worktree: WorktreeRecord,
     lease: Option<LeaseRecord>,
     work: WorkPolicy,
+    manner: Manner,
 ) -> Result<Released, ReleaseError> {
     if let Some(lease) = &lease {
         ref_locks::settle_after(pool, &worktree, lease);
@@ -48,7 +71,8 @@ pub(super) fn finish(
     if let Err(reason) = leaving::bring_back(&worktree) {
         return quarantine(store, worktree, lease, reason);
     }
-    let stopped = match carry_through(pool, store, &worktree, lease.as_ref(), work) {
+    let ending = Ending { pool, worktree: &worktree, lease: lease.as_ref(), work, manner };
+    let stopped = match carry_through(&ending, store) {
         Ok(released) => return Ok(released),
         Err(stopped) => stopped,
     };
@@ -75,21 +99,14 @@ impl<E: Into<ReleaseError>> From<E> for Stopped {
     }
 }
 
-fn carry_through(
-    pool: &Pool,
-    store: &mut LocalStore,
-    worktree: &WorktreeRecord,
-    lease: Option<&LeaseRecord>,
-    work: WorkPolicy,
-) -> Result<Released, Stopped> {
+fn carry_through(ending: &Ending<'_>, store: &mut LocalStore) -> Result<Released, Stopped> {
+    let &Ending { pool, worktree, lease, work, .. } = ending;
     let (rescued, present) = match identity::prove_removable(pool, worktree) {
-        Identity::Proven => (Some(save_files(pool, store, worktree, lease, work)?), Presence::Whole),
+        Identity::Proven => (Some(ending.save(store)?), Presence::Whole),
         Identity::Gone => (None, Presence::Nothing),
         // What was on its way out was saved before.
         Identity::FilesGone if worktree.state == WorktreeState::Removing => (None, Presence::Registration),
-        Identity::FilesGone => {
-            (Some(save(pool, store, worktree, lease, work, SnapshotFiles::Gone)?), Presence::Registration)
-        }
+        Identity::FilesGone => (Some(ending.save_without_files(store)?), Presence::Registration),
         Identity::Unregistered if worktree.state == WorktreeState::Removing => (None, Presence::Files),
         Identity::Unregistered => {
             let reason = "git's registration of it is gone, so its commits and index cannot be checked";
@@ -155,115 +172,6 @@ enum Presence {
     Files,
     Registration,
     Nothing,
-}
-
-/// Saves what is unsaved in the files that are there, wherever they are seen.
-fn save_files(
-    pool: &Pool,
-    store: &LocalStore,
-    worktree: &WorktreeRecord,
-    lease: Option<&LeaseRecord>,
-    work: WorkPolicy,
-) -> Result<Saved, Stopped> {
-    if !overlay::is_overlaid(worktree) {
-        return save(pool, store, worktree, lease, work, SnapshotFiles::There);
-    }
-    let lease = last_lease(store, worktree, lease).map_err(Stopped::Refused)?;
-    overlay::save(pool, store, worktree, lease, work)?.map_err(Stopped::Refused)
-}
-
-/// The lease that a rescue is named by.
-fn last_lease(
-    store: &LocalStore,
-    worktree: &WorktreeRecord,
-    lease: Option<&LeaseRecord>,
-) -> Result<LeaseId, String> {
-    if let Some(lease) = lease {
-        return Ok(lease.id);
-    }
-    let last = store.last_lease_of(worktree.id).map_err(|error| chain(&error))?;
-    last.map(|lease| lease.id).ok_or_else(|| "no lease of it is on record".to_owned())
-}
-
-fn save(
-    pool: &Pool,
-    store: &LocalStore,
-    worktree: &WorktreeRecord,
-    lease: Option<&LeaseRecord>,
-    work: WorkPolicy,
-    files: SnapshotFiles,
-) -> Result<Saved, Stopped> {
-    save_all(pool, store, worktree, lease, work, files).map_err(Stopped::Refused)
-}
-
-fn save_all(
-    pool: &Pool,
-    store: &LocalStore,
-    worktree: &WorktreeRecord,
-    lease: Option<&LeaseRecord>,
-    work: WorkPolicy,
-    files: SnapshotFiles,
-) -> Result<Saved, String> {
-    let lease = last_lease(store, worktree, lease)?;
-    let clean = match (work, files) {
-        (WorkPolicy::Rescue, SnapshotFiles::There) => {
-            let meanwhile = |branch: Option<&BranchName>, tip| pack_early(pool, worktree, branch, tip);
-            leaving::look_aside(pool, store, worktree, &meanwhile)?
-        }
-        _ => None,
-    };
-    match clean {
-        Some(survey) => make_durable(pool, store, worktree, work, Rescued { survey, record: None }),
-        None => save_as(pool, store, worktree, lease, work, files),
-    }
-}
-
-/// Saves what is unsaved in an overlay that is shown to us.
-pub(super) fn save_shown(
-    pool: &Pool,
-    store: &LocalStore,
-    worktree: &WorktreeRecord,
-    lease: LeaseId,
-    work: WorkPolicy,
-) -> Result<Saved, String> {
-    save_as(pool, store, worktree, lease, work, SnapshotFiles::There)
-}
-
-/// Saves what is unsaved.
-fn save_as(
-    pool: &Pool,
-    store: &LocalStore,
-    worktree: &WorktreeRecord,
-    lease_id: LeaseId,
-    work: WorkPolicy,
-    files: SnapshotFiles,
-) -> Result<Saved, String> {
-    let rescued = match work {
-        WorkPolicy::Discard if files == SnapshotFiles::There => rescue::discard(pool, store, worktree),
-        // Nobody has seen what is left when the files are gone, so nobody can mean it.
-        WorkPolicy::Rescue | WorkPolicy::Discard => rescue::rescue(pool, store, worktree, &lease_id, files),
-    };
-    make_durable(pool, store, worktree, work, rescued.map_err(|error| chain(&error))?)
-}
-
-/// Reads back what was saved, and syncs if there was anything of the agent's at all.
-fn make_durable(
-    pool: &Pool,
-    store: &LocalStore,
-    worktree: &WorktreeRecord,
-    work: WorkPolicy,
-    rescued: Rescued,
-) -> Result<Saved, String> {
-    let worked = rescued.record.is_some() || rescued.survey.head != Some(worktree.base);
-    if worked {
-        if work == WorkPolicy::Rescue {
-            rescue::prove_readable(pool, worktree, &rescued)
-                .inspect_err(|_| rescue::withdraw(pool, store, &rescued))
-                .map_err(|error| chain(&error))?;
-        }
-        rescue::sync(pool).map_err(|error| chain(&error))?;
-    }
-    Ok(rescued.into())
 }
 
 fn prove_rescue(

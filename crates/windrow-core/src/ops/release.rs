@@ -212,5 +212,5 @@ fn give_back(
             store.transaction(|tx| tx.advance(worktree.id, WorktreeEvent::ReleaseBegan, Pool::now(), ""));
         worktree.state = began.map_err(|error: StoreError| StateError::from(error))?;
     }
-    ending::finish(pool, store, worktree, lease, work)
+    ending::finish(pool, store, worktree, lease, work, ending::Manner::Awaited)
 }

@@ -14,8 +14,8 @@ use windrow_testkit::{Invocation, TestRepo, assert_same};
 use crate::{
     counted::{count, traced},
     pool::{
-        Lease, acquire, pool_root, put, registered, rescues, restore, state, text, wait_for_empty_trash,
-        windrow,
+        Lease, acquire, expire, pool_root, put, registered, rescues, restore, state, text,
+        wait_for_empty_trash, windrow,
     },
 };
 
@@ -94,6 +94,33 @@ fn h05_what_is_written_until_the_files_step_aside_is_saved() {
     for name in ["src/a.txt", "src/a.txt.new"] {
         assert_eq!(fs::read(back.path.join(name)).unwrap(), b"late\n", "{name}");
     }
+}
+
+/// Whether the files of `fern` stood aside in one of the moments in which `command` asks git where HEAD is.
+fn stood_aside(repo: &TestRepo, command: &[&str]) -> bool {
+    let seen = repo.root().join("seen");
+    let action = while_aside(repo, &format!("touch '{}'", seen.display()));
+    repo.windrow(command).env("PATH", path_with(repo, WHERE_HEAD_IS, &action)).run().assert_success();
+    seen.exists()
+}
+
+#[test]
+fn h05_the_files_stand_aside_for_whoever_waits_for_a_release() {
+    let repo = repository();
+    let lease = worked(&repo);
+    let before = lease.files();
+    assert!(stood_aside(&repo, &["release", "fern"]));
+    assert_saved(&repo, &lease, &before);
+}
+
+#[test]
+fn h05_an_abandoned_worktree_leaves_its_path_only_when_everything_is_saved() {
+    let repo = repository();
+    let lease = worked(&repo);
+    let before = lease.files();
+    expire(&repo, &[&lease]);
+    assert!(!stood_aside(&repo, &["reconcile"]), "whoever watches the path sees nothing saved");
+    assert_saved(&repo, &lease, &before);
 }
 
 #[test]

@@ -19,10 +19,12 @@ use crate::fs::{PathKind, spread::spread};
 pub(super) const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// A directory to be walked, with what its parent already knows of it.
-struct Waiting {
+struct Waiting<'a> {
     found: Found,
     /// Decided by its name and what stands beside it.
     outside: Option<Disposable>,
+    /// The files below it that an index knows.
+    known: &'a [StagedFile<'a>],
 }
 
 pub(super) struct Walk<'a> {
@@ -33,9 +35,9 @@ pub(super) struct Walk<'a> {
 
 /// What one directory gave.
 #[derive(Default)]
-struct Yield {
+struct Yield<'a> {
     scan: Scan,
-    waiting: Vec<Waiting>,
+    waiting: Vec<Waiting<'a>>,
 }
 
 impl<'a> Walk<'a> {
@@ -46,7 +48,11 @@ impl<'a> Walk<'a> {
     pub(super) fn run(self) -> Result<Scan, ScanError> {
         let root =
             Found { path: BString::default(), kind: FoundKind::Directory, stat: Default::default(), mode: 0 };
-        spread(self.rules.threads, Waiting { found: root, outside: None }, |directory| {
+        let known = match self.rules.tracked {
+            Tracked::Known(known) => known.files,
+            Tracked::In(_) => &[],
+        };
+        spread(self.rules.threads, Waiting { found: root, outside: None, known }, |directory| {
             let mut found = self.walk(directory)?;
             let mut scan = self.scan.lock().unwrap_or_else(PoisonError::into_inner);
             scan.found.append(&mut found.scan.found);
@@ -58,7 +64,7 @@ impl<'a> Walk<'a> {
         Ok(self.scan.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn walk(&self, directory: Waiting) -> Result<Yield, ScanError> {
+    fn walk(&self, directory: Waiting<'a>) -> Result<Yield<'a>, ScanError> {
         let path = directory.found.path.clone();
         let fail = |source| ScanError::unreadable(&path, source);
         let fd = match at::open_dir_same_mount(&self.root, &path) {
@@ -80,7 +86,7 @@ impl<'a> Walk<'a> {
         if names.is_empty() && !path.is_empty() {
             return Ok(leaf(directory.found, FoundKind::Directory));
         }
-        let mut all = self.list(&fd, path.as_bstr(), &names)?;
+        let mut all = self.list(&fd, path.as_bstr(), &names, directory.known)?;
         let usual = matches!(directory.found.mode & 0o7777, 0o755 | 0o775 | 0o777);
         all.scan.odd.extend((!usual && !path.is_empty()).then_some(directory.found));
         Ok(all)
@@ -89,7 +95,7 @@ impl<'a> Walk<'a> {
     fn disposable(
         &self,
         fd: &OwnedFd,
-        directory: &Waiting,
+        directory: &Waiting<'_>,
         names: &[(Vec<u8>, FileType)],
     ) -> Option<Disposable> {
         let path = directory.found.path.as_bstr();
@@ -104,10 +110,16 @@ impl<'a> Walk<'a> {
         why.filter(|_| !self.rules.tracked.holds(path))
     }
 
-    fn list(&self, fd: &OwnedFd, path: &BStr, names: &[(Vec<u8>, FileType)]) -> Result<Yield, ScanError> {
+    fn list(
+        &self,
+        fd: &OwnedFd,
+        path: &BStr,
+        names: &[(Vec<u8>, FileType)],
+        known: &'a [StagedFile<'a>],
+    ) -> Result<Yield<'a>, ScanError> {
         let siblings = names.iter().map(|(name, _)| name.as_slice()).collect::<Vec<_>>();
         let mut all = Yield::default();
-        let mut known = KnownHere::of(self.rules.tracked, path);
+        let mut known = KnownHere::of(self.rules.tracked, path, known);
         for name in &siblings {
             if path.is_empty() && *name == b".git" {
                 continue;
@@ -123,7 +135,8 @@ impl<'a> Walk<'a> {
             let found = Found { path: full, kind, stat: looked.stat, mode: looked.mode };
             if kind == FoundKind::Directory {
                 let signs = DirectorySigns { name, siblings: &siblings, cache_tag: false };
-                all.waiting.push(Waiting { found, outside: disposable_directory(&signs) });
+                let known = known.as_ref().map_or(&[][..], |known| known.below(name));
+                all.waiting.push(Waiting { found, outside: disposable_directory(&signs), known });
             } else {
                 all.scan.found.push(found);
             }
@@ -142,16 +155,25 @@ struct KnownHere<'a> {
 }
 
 impl<'a> KnownHere<'a> {
-    fn of(tracked: Tracked<'a>, directory: &BStr) -> Option<Self> {
+    /// `files` are those below the directory.
+    fn of(tracked: Tracked<'a>, directory: &BStr, files: &'a [StagedFile<'a>]) -> Option<Self> {
         let Tracked::Known(known) = tracked else { return None };
         let prefix = if directory.is_empty() { 0 } else { directory.len() + 1 };
-        Some(Self { rest: known.below(directory), prefix, written: known.written })
+        Some(Self { rest: files, prefix, written: known.written })
     }
 
     /// Tells whether stat data proves that what has this name is as the index says.
     fn proves(&mut self, name: &[u8], kind: FoundKind, stat: &FileStat) -> bool {
         let file = self.file(name);
         file.is_some_and(|file| kind.is(file.mode) && file.is_proven_by(stat, self.written))
+    }
+
+    /// The files below a directory of this name.
+    fn below(&self, name: &[u8]) -> &'a [StagedFile<'a>] {
+        let inside = at::join(name, b"");
+        let name_of = |file: &StagedFile<'a>| &file.path.as_bytes()[self.prefix..];
+        let rest = &self.rest[self.rest.partition_point(|file| name_of(file) < inside.as_slice())..];
+        &rest[..rest.partition_point(|file| name_of(file).starts_with(&inside))]
     }
 
     fn file(&mut self, name: &[u8]) -> Option<&'a StagedFile<'a>> {
@@ -164,12 +186,12 @@ impl<'a> KnownHere<'a> {
     }
 }
 
-fn leaf(found: Found, kind: FoundKind) -> Yield {
+fn leaf<'a>(found: Found, kind: FoundKind) -> Yield<'a> {
     let found = vec![Found { kind, ..found }];
     Yield { scan: Scan { found, ..Scan::default() }, waiting: Vec::new() }
 }
 
-fn dropped(path: BString, why: Disposable) -> Yield {
+fn dropped<'a>(path: BString, why: Disposable) -> Yield<'a> {
     let dropped = vec![DroppedDirectory { path, why }];
     Yield { scan: Scan { dropped, ..Scan::default() }, waiting: Vec::new() }
 }

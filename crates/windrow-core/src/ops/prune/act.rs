@@ -58,7 +58,7 @@ pub(super) fn worktree(
     let detail = format!("pruned: {}", in_words(why));
     let state = store.transaction(|tx| tx.advance(id, WorktreeEvent::ReleaseBegan, Pool::now(), &detail))?;
     let record = WorktreeRecord { state, ..record };
-    let released = ending::finish(pool, store, record, None, WorkPolicy::Rescue)?;
+    let released = ending::finish(pool, store, record, None, WorkPolicy::Rescue, ending::Manner::Awaited)?;
     match released.fate {
         WorktreeFate::Removed | WorktreeFate::Vanished => {
             lock.retire();
