@@ -136,7 +136,7 @@ pub fn stage_by_git(
         stat: windrow_model::FileStat::default(),
         flags: windrow_model::IndexFlags::default(),
     };
-    write_index_aside(index, repo.object_format, &entries.iter().map(plain).collect::<Vec<_>>())?;
+    write_index_aside(index, repo.object_format, &entries.iter().map(plain).collect::<Vec<_>>(), None)?;
     let input = entries.iter().flat_map(|entry| [entry.path.as_slice(), b"\0"].concat()).collect();
     // A filter that is not required may fail without a word in the exit status, so each one counts as required.
     let call = worktree_call(git, repo, to, "checkout-index").global(format!("--attr-source={commit}"));

@@ -10,8 +10,9 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use bstr::{BString, ByteSlice};
@@ -119,7 +120,8 @@ pub fn restat(path: &Path, format: ObjectFormat, changed: &[(usize, FileStat)]) 
     replace(path, &encode(path, &state, cache.as_ref())?)
 }
 
-/// Writes an index of `entries` with their flags, in any order, to a path that must be free and that no git knows.
+/// Writes an index of `entries` with their flags, in any order, to a path that must be free and that no git knows; `time` is what the
+/// file says of its age, now if absent (see [`time_to_keep`]).
 ///
 /// # Errors
 /// Something is there, or the file system refuses.
@@ -127,6 +129,7 @@ pub fn write_index_aside(
     path: &Path,
     format: ObjectFormat,
     entries: &[IndexEntry],
+    time: Option<SystemTime>,
 ) -> Result<(), IndexError> {
     let mut state = State::new(format.hash());
     for entry in entries {
@@ -137,6 +140,7 @@ pub fn write_index_aside(
     let failed = |source| IndexError::Io { path: path.to_owned(), source };
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
     file.write_all(&bytes).map_err(failed)?;
+    time.map_or(Ok(()), |time| file.set_modified(time)).map_err(failed)?;
     begin_writing_out(&file);
     Ok(())
 }
@@ -148,6 +152,25 @@ pub fn write_index_aside(
 pub fn read_index(path: &Path, format: ObjectFormat) -> Result<Vec<IndexEntry>, IndexError> {
     let state = read_state(path, format)?;
     state.map_or_else(|| Ok(Vec::new()), |state| entries_of(path, &state))
+}
+
+/// The time that an index must have which takes the place of one with these entries; `None` when any later one will do.
+///
+/// Git compares the content of a file that is no older than its index, in whole seconds, and trusts stat data otherwise. For a newer index
+/// a change of the very second in which the old one was written would be older, and hidden. Whoever asks holds the lock of the index.
+///
+/// # Errors
+/// The index cannot be looked at.
+///
+/// *Source*: Documentation/technical/racy-git.txt.
+pub fn time_to_keep(index: &Path, entries: &[IndexEntry]) -> Result<Option<SystemTime>, IndexError> {
+    let failed = |source| IndexError::Io { path: index.to_owned(), source };
+    let metadata = match index.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found.map_err(failed)?,
+    };
+    let racy = entries.iter().any(|entry| entry.stat.mtime.seconds >= metadata.mtime());
+    racy.then(|| metadata.modified().map_err(failed)).transpose()
 }
 
 fn read_state(path: &Path, format: ObjectFormat) -> Result<Option<State>, IndexError> {

@@ -68,7 +68,9 @@ pub use guard::{
     set_not_bare, settings_in, unset_worktree,
 };
 pub use head::{Head, HeadError, ResolveError, ResolvedBase};
-pub use index::{IndexError, read_index, restat, write_entries, write_index, write_index_aside};
+pub use index::{
+    IndexError, read_index, restat, time_to_keep, write_entries, write_index, write_index_aside,
+};
 pub use index_lock::IndexLock;
 pub use landed::{CompareError, Comparison, Containment};
 pub use listing::{count_uncommitted, diff_worktree, reset_index, uncommitted};

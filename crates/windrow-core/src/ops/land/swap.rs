@@ -234,7 +234,7 @@ pub(super) fn follow_index(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    git::write_index_aside(room, format, &followed)?;
+    git::write_index_aside(room, format, &followed, git::time_to_keep(index, &entries)?)?;
     lock.publish(room).map_err(failed)
 }
 

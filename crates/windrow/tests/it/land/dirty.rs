@@ -267,3 +267,25 @@ fn a_file_of_the_users_in_a_directory_that_becomes_a_file_stops_it() {
     assert_eq!(in_the_way(&refused(&repo, 65, &["fern"]))["b"], "untracked");
     before.assert_same(&repo, "an ignored file in a directory");
 }
+
+#[test]
+fn h45_a_change_of_the_second_in_which_the_index_was_written_is_not_hidden() {
+    let repo = repo();
+    repo.git(["config", "core.trustctime", "false"]);
+    repo.write("mine.txt", "1");
+    repo.commit("The user's file");
+    let second = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let date = |path: &std::path::Path| {
+        fs::File::options().write(true).open(path).unwrap().set_modified(second).unwrap();
+    };
+    date(&at(&repo, "mine.txt"));
+    repo.git(["update-index", "--refresh"]);
+    date(&repo.git_dir().join("index"));
+    // By its stat data, in whole seconds, it is the file that was staged.
+    repo.write("mine.txt", "2");
+    date(&at(&repo, "mine.txt"));
+    agent(&repo, "fern", "echo new > new.txt");
+    assert_eq!(land(&repo, &["fern"])["fate"], "landed");
+    assert_eq!(repo.git(["status", "--porcelain"]), " M mine.txt");
+    assert_eq!(repo.read("mine.txt"), b"2");
+}
