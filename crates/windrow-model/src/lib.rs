@@ -8,6 +8,7 @@ mod decide;
 mod deinit;
 mod disposable;
 mod event;
+mod footprint;
 mod guard;
 mod holder;
 mod id;
@@ -43,6 +44,7 @@ pub use deinit::{
 };
 pub use disposable::{DirectorySigns, Disposable, disposable_directory};
 pub use event::{Event, EventKind, NewEvent};
+pub use footprint::Footprint;
 pub use guard::{Change, Drift, Fingerprint, Single, Watched};
 pub use holder::{Holder, HolderLiveness, ProcessIdentity};
 pub use id::{Fence, IdError, LandingId, LeaseId, RescueId, SessionId, WorktreeId};
@@ -73,7 +75,8 @@ pub use seed::{DepInfo, SeedChoice, SeedTool, mentions, mentions_outside, seeded
 pub use session::{SessionBond, SessionRecord, session_liveness};
 pub use settings::{
     BranchSettings, CarrySettings, DeleteBranch, DiscoverySettings, GuardSettings, LandSettings, LogMode,
-    PoolSettings, PortSettings, RescueSettings, RunSettings, SeedSettings, Settings, Submodules,
+    PoolSettings, PortSettings, PushSettings, RescueSettings, RunSettings, SeedSettings, Settings,
+    Submodules,
 };
 pub use space::{SpaceGuard, SpaceNeed, SpaceShortage, Usage, check_space};
 pub use state::{IllegalTransition, WorktreeEvent, WorktreeState};

@@ -33,6 +33,25 @@ pub struct Settings {
     pub guard: GuardSettings,
     /// Bringing work home.
     pub land: LandSettings,
+    /// Bringing work to a remote.
+    pub push: PushSettings,
+}
+
+/// Bringing work to a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushSettings {
+    /// How long a push may take, all its attempts together; 5 minutes.
+    pub timeout: Duration,
+    /// Whether the user's `pre-push` hook runs; it does not.
+    pub hooks: bool,
+    /// What opens a pull request, for a shell; empty for nothing.
+    pub pr_command: String,
+}
+
+impl Default for PushSettings {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(300), hooks: false, pr_command: String::new() }
+    }
 }
 
 /// Bringing work home.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod claim;
+mod conflicts;
 mod figures;
 mod ground;
 mod interrupt;
@@ -94,6 +95,15 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_000)]
         worktrees: usize,
     },
+    /// `windrow conflicts` over many worktrees against merging every pair with `git merge-tree`; both find the same.
+    Conflicts {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        runs: Runs,
+        #[command(flatten)]
+        forecasting: conflicts::Forecasting,
+    },
     /// The highest anonymous memory of `windrow acquire`.
     Memory {
         #[command(flatten)]
@@ -147,6 +157,7 @@ impl Bench {
         | Self::Run { scene, .. }
         | Self::Keeper { scene, .. }
         | Self::Reconcile { scene, .. }
+        | Self::Conflicts { scene, .. }
         | Self::Memory { scene, .. }) = self;
         scene
     }
@@ -155,6 +166,7 @@ impl Bench {
         self.scene().files.unwrap_or(match self {
             Self::Memory { .. } => 80_000,
             Self::Reconcile { .. } => 1_000,
+            Self::Conflicts { .. } => 20_000,
             _ => 5_000,
         })
     }
@@ -184,6 +196,9 @@ impl Bench {
             Self::Keeper { runs, keeping, .. } => keeper::keeper(&repo(), files, runs.runs, keeping)?,
             Self::Reconcile { runs, worktrees, .. } => {
                 reconcile::reconcile(&repo(), files, *worktrees, runs.runs)?
+            }
+            Self::Conflicts { runs, forecasting, .. } => {
+                Report::Comparison(conflicts::conflicts(&repo(), files, runs.runs, forecasting)?)
             }
             Self::Memory { memory, .. } => {
                 let stage = Stage::here(&scene.directory(), binary, files, &memory.source)?;

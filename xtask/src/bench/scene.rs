@@ -13,7 +13,8 @@ use crate::Result;
 /// The repository to measure on, and what becomes of the figures.
 #[derive(Args)]
 pub(crate) struct Scene {
-    /// Files of the generated repository [default: 5000; reconcile: 1000; memory: 80000].
+    /// Files of the generated repository [default: 5000; reconcile: 1000; conflicts: 20000; memory:
+    /// 80000].
     #[arg(long)]
     pub(super) files: Option<usize>,
     /// Where to put it, or the images; the system's temporary directory if absent.

@@ -41,6 +41,8 @@ pub enum Kind {
     PortRange,
     /// A list of different words for the states of tasks.
     States,
+    /// A line for a shell, or nothing.
+    Command,
 }
 
 impl Kind {
@@ -73,6 +75,7 @@ impl Kind {
             Self::States => {
                 "a list of different words of a-z, 0-9, - and _, such as [\"queued\", \"done\"]".to_owned()
             }
+            Self::Command => "a line for `sh`, or \"\"".to_owned(),
         }
     }
 }
@@ -127,6 +130,9 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     let named = KEYS.iter().filter_map(|doc| doc.key.split_once('.')).map(|(section, _)| section);
     named.chain([VARIABLES])
 }
+
+/// Keys by which a file can make programs run.
+pub(super) const PRIVATE: [&str; 2] = ["push.hooks", "push.pr_command"];
 
 pub(super) const MIN_VERSION: KeyDoc = KeyDoc {
     key: "min_version",
@@ -424,6 +430,30 @@ static KEYS: &[KeyDoc] = &[
         |settings| Field::Land(&mut settings.land.strategy),
         "How commits become part of their target: by a merge commit, as one commit, the same commits again on top of it, or the very \
          same commits where the target has no others.",
+    ),
+    row(
+        "push.timeout",
+        Kind::Duration,
+        "\"5m\"",
+        |settings| Field::Duration(&mut settings.push.timeout),
+        "How long a push may take, with all that is tried again.",
+    ),
+    row(
+        "push.hooks",
+        Kind::Switch,
+        "false",
+        |settings| Field::Switch(&mut settings.push.hooks),
+        "Whether git's `pre-push` hook runs, as Git LFS needs it. Whoever can write the hooks of the repository can then make a push run \
+         anything. Not in the committed file.",
+    ),
+    row(
+        "push.pr_command",
+        Kind::Command,
+        "\"\"",
+        |settings| Field::Command(&mut settings.push.pr_command),
+        "What `push --pr` runs in the main checkout, such as `gh pr create --fill --head \"$WINDROW_PUSH_BRANCH\"`; it is also told \
+         `WINDROW_PUSH_REMOTE`, `WINDROW_PUSH_COMMIT` and `WINDROW_PUSH_URL`. Without it the address that the remote offers is printed. Not \
+         in the committed file.",
     ),
     row(
         "submodules.populate",

@@ -236,6 +236,9 @@ impl<'a> Resolver<'a> {
                 value: error::shown(text),
             });
         }
+        if key::PRIVATE.contains(&doc.key) && matches!(place.origin, Origin::Repository(_)) {
+            return Err(ConfigError::CommittedCommand { place: place.clone(), key: doc.key });
+        }
         let set = match doc.field(&mut self.settings) {
             Some(field) => field.set(raw),
             None => raw.text().map(|text| text.clone_into(&mut self.min_version)),

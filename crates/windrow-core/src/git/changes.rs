@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bstr::BString;
-use windrow_model::{Oid, TreeEntry};
+use windrow_model::{Footprint, Oid, TreeEntry};
 
 use super::tree::{ObjectError, ObjectReader, Objects, TreeChild};
 
@@ -53,11 +53,35 @@ pub struct TreeDifference {
 /// # Errors
 /// An object is missing or damaged.
 pub fn tree_differences(objects: &Objects, old: &Oid, new: &Oid) -> Result<Vec<TreeDifference>, ObjectError> {
+    let mut files = differences(objects, old, new)?.files;
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+/// What was touched between two commits or trees; of a rename that is both names.
+///
+/// # Errors
+/// An object is missing or damaged.
+pub fn footprint(objects: &Objects, old: &Oid, new: &Oid) -> Result<Footprint, ObjectError> {
+    let found = differences(objects, old, new)?;
+    let added = found.files.iter().filter(|file| file.old.is_none()).map(|file| file.path.clone());
+    let added = added.collect();
+    let touched = found.files.into_iter().map(|file| file.path).collect();
+    Ok(Footprint { touched, added, gone: found.gone })
+}
+
+#[derive(Default)]
+struct Found {
+    files: Vec<TreeDifference>,
+    /// Directories that are none any more.
+    gone: BTreeSet<BString>,
+}
+
+fn differences(objects: &Objects, old: &Oid, new: &Oid) -> Result<Found, ObjectError> {
     let mut reader = objects.open_reader()?;
     let (old, new) = (reader.tree_of(old)?, reader.tree_of(new)?);
-    let mut found = Vec::new();
+    let mut found = Found::default();
     differ(&reader, b"", (Some(&old), Some(&new)), &mut found)?;
-    found.sort_by(|one: &TreeDifference, other| one.path.cmp(&other.path));
     Ok(found)
 }
 
@@ -65,7 +89,7 @@ fn differ(
     reader: &ObjectReader,
     at: &[u8],
     (old, new): (Option<&Oid>, Option<&Oid>),
-    found: &mut Vec<TreeDifference>,
+    found: &mut Found,
 ) -> Result<(), ObjectError> {
     if old == new {
         return Ok(());
@@ -83,11 +107,15 @@ fn differ(
         let file = |child: Option<&TreeChild>| child.and_then(|child| child.file(&path));
         let (old_file, new_file) = (file(old), file(new));
         if old_file.is_some() || new_file.is_some() {
-            found.push(TreeDifference { path: path.clone(), old: old_file, new: new_file });
+            found.files.push(TreeDifference { path: path.clone(), old: old_file, new: new_file });
         }
         let tree =
             |child: Option<&TreeChild>| child.filter(|child| child.mode.is_none()).map(|child| child.oid);
-        differ(reader, &path, (tree(old).as_ref(), tree(new).as_ref()), found)?;
+        let (old, new) = (tree(old), tree(new));
+        differ(reader, &path, (old.as_ref(), new.as_ref()), found)?;
+        if old.is_some() && new.is_none() {
+            found.gone.insert(path);
+        }
     }
     Ok(())
 }

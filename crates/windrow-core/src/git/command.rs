@@ -4,14 +4,17 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, Write},
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
-use super::version::Version;
+use windrow_model::format_duration;
+
+use super::{version::Version, within::wait_within};
 
 /// Variables of git that are the user's way to reach a remote or a configuration; all others that begin with `GIT_` are
 /// dropped, because they could steer us to another repository. *Source*: git(1), `git rev-parse --local-env-vars`.
@@ -98,6 +101,13 @@ impl Git {
         Self { program, base_env: base_env.into_iter().filter(kept).collect() }
     }
 
+    /// The same program with one more variable, which only the git layer may choose.
+    pub(super) fn with_variable(&self, name: &str, value: &OsStr) -> Self {
+        let mut base_env = self.base_env.clone();
+        base_env.push((name.into(), value.to_owned()));
+        Self { program: self.program.clone(), base_env }
+    }
+
     /// The value of a variable in the environment that git gets.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
@@ -116,6 +126,7 @@ impl Git {
             env: Vec::new(),
             input: None,
             output_to: None,
+            limit: None,
         }
     }
 }
@@ -131,6 +142,7 @@ pub struct Call<'g> {
     env: Vec<(OsString, OsString)>,
     input: Option<Vec<u8>>,
     output_to: Option<Arc<File>>,
+    limit: Option<Duration>,
 }
 
 /// What git printed, and how it ended.
@@ -258,6 +270,20 @@ impl Call<'_> {
         self
     }
 
+    /// Ends the call, and everything it started, when it takes longer. It reads nothing then, and ends with us.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Lets the user's hooks run.
+    #[must_use]
+    pub(super) fn with_hooks(mut self) -> Self {
+        self.config.retain(|setting| !setting.as_bytes().starts_with(b"core.hooksPath="));
+        self
+    }
+
     /// Runs the call and returns its standard output.
     ///
     /// # Errors
@@ -289,6 +315,9 @@ impl Call<'_> {
         if let Some(file) = &self.output_to {
             command.stdout(file.try_clone().map_err(|source| self.not_started(source))?);
         }
+        if let Some(limit) = self.limit {
+            return self.output_within(command, limit);
+        }
         let mut child = command.spawn().map_err(|source| self.not_started(source))?;
         let stdin = child.stdin.take().zip(self.input.as_deref());
         let finished = thread::scope(|scope| {
@@ -297,6 +326,24 @@ impl Call<'_> {
             child.wait_with_output()
         });
         let output = finished.map_err(|source| self.not_started(source))?;
+        self.judged(output)
+    }
+
+    fn output_within(&self, mut command: Command, limit: Duration) -> Result<GitOutput, GitError> {
+        command.process_group(0).stdin(Stdio::null());
+        #[cfg(target_os = "linux")]
+        #[expect(unsafe_code, reason = "one system call between fork and exec, no allocation")]
+        // SAFETY: as the reason says.
+        unsafe {
+            use rustix::process::{Signal, set_parent_process_death_signal};
+            command.pre_exec(|| set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from));
+        }
+        let child = command.spawn().map_err(|source| self.not_started(source))?;
+        let output = wait_within(child, limit).map_err(|source| self.not_started(source))?;
+        self.judged(output.ok_or_else(|| GitError::Overdue { verb: self.verb(), limit })?)
+    }
+
+    fn judged(&self, output: Output) -> Result<GitOutput, GitError> {
         let output = GitOutput {
             status: output.status.code(),
             stdout: output.stdout,
@@ -413,6 +460,14 @@ pub enum GitError {
     Waits {
         /// What lies where git looks for a file of its own.
         path: PathBuf,
+    },
+    /// It took too long, and was ended.
+    #[error("`git {verb}` did not end within {}", format_duration(*limit))]
+    Overdue {
+        /// The verb.
+        verb: String,
+        /// How long it had.
+        limit: Duration,
     },
     /// It gave an answer although it had met an error that it only warned of.
     #[error("`git {verb}` went on after an error, so its answer counts for nothing: {said}")]

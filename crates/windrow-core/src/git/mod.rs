@@ -11,6 +11,7 @@
 //! which comes first, does.
 
 mod admin;
+mod aside;
 mod attributes;
 mod carried;
 mod changes;
@@ -35,6 +36,7 @@ mod pipes;
 mod ref_locks;
 mod refs;
 mod registry;
+mod remote;
 mod repository;
 mod rev;
 mod snapshot;
@@ -43,6 +45,7 @@ mod submodules;
 mod tree;
 mod untracked;
 mod version;
+mod within;
 mod worktrees;
 
 #[cfg(test)]
@@ -52,9 +55,10 @@ pub use admin::{
     AdminError, AdminHead, AdminRequest, IDENTITY_FILE, PreparedAdmin, dot_git_text, hide_admin, lock_admin,
     prepare, retire_admin, show_admin, sweep_leftovers, write_dot_git,
 };
+pub use aside::Aside;
 pub use attributes::{AttributesError, WhyGit, needs_git, needs_git_always};
 pub use carried::{read_carried, write_carried};
-pub use changes::{TreeChange, TreeDifference, tree_changes, tree_differences};
+pub use changes::{TreeChange, TreeDifference, footprint, tree_changes, tree_differences};
 pub use checkout::{
     CheckoutError, StageError, VerifyError, checkout_by_git, cleaned, converted, populate_submodules,
     stage_by_git, verify_checkout,
@@ -90,10 +94,13 @@ pub use refs::{
     update_refs, upstream_of,
 };
 pub use registry::{find_admin, unpublished_admin};
+pub use remote::{
+    PushAnswer, PushHooks, PushRequest, Remote, fetch_objects, has_commit, push, remote_ref, uses_lfs,
+};
 pub use repository::{ObjectFormat, RefFormat, Repository};
 pub use rev::{
-    ChangedFile, ChangedFiles, DiffColour, DiffForm, changed_files, count_commits, diff, is_ancestor,
-    merge_base,
+    ChangedFile, ChangedFiles, DiffColour, DiffForm, changed_files, commits_beyond, count_commits, diff,
+    is_ancestor, merge_base,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotFiles, SnapshotRequest, snapshot};
 pub use staged::{read_raw, staged_files, tree_of_files};

@@ -88,6 +88,16 @@ pub fn is_ancestor(git: &Git, repo: &Repository, ancestor: &Oid, descendant: &Oi
     Ok(repo.call(git, "merge-base").arg("--is-ancestor").args(pair).ask()?.is_some())
 }
 
+/// Lists the commits that `tip` reaches and `base` does not, in no particular order.
+///
+/// # Errors
+/// A commit is missing, or git fails.
+pub fn commits_beyond(git: &Git, repo: &Repository, base: &Oid, tip: &Oid) -> Result<Vec<Oid>, GitError> {
+    let call = repo.call(git, "rev-list").args([format!("{base}..{tip}"), "--".to_owned()]);
+    let stdout = call.run()?;
+    stdout.fields().map(|line| super::refs::text_oid(&call, line)).collect()
+}
+
 /// Lists the paths in which two commits or trees differ.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use super::{
     outcome::{BranchFate, Released, WorkSummary, WorktreeFate},
     overlay,
     pool::Pool,
-    ref_locks,
+    push, ref_locks,
     request::WorkPolicy,
     rescue,
     saved::{Look, Progress, Saved},
@@ -355,7 +355,8 @@ fn doomed_branch<'w>(
 ) -> Option<(&'w BranchName, Oid)> {
     let (Checkout::Branch { name, origin }, Some(tip)) = (&worktree.checkout, tip) else { return None };
     let (empty, landed) = (tip.oid == worktree.base, tip.landed);
-    let facts = BranchDisposal { origin: *origin, empty, landed, pushed: false };
+    let pushed = push::acknowledged::is_pushed(pool, name, &tip.oid);
+    let facts = BranchDisposal { origin: *origin, empty, landed, pushed };
     branch_disposal(&facts, pool.settings().branch.delete).then_some((name, tip.oid))
 }
 

@@ -15,6 +15,7 @@ mod doctor;
 mod ending;
 mod error;
 mod filling;
+mod forecast;
 mod guard;
 mod harness;
 mod holdings;
@@ -37,6 +38,7 @@ mod pool;
 mod ports;
 mod progress;
 mod prune;
+mod push;
 mod query;
 mod reconcile;
 mod recover;
@@ -75,13 +77,16 @@ pub use error::{
     ReconcileError, ReleaseError, RenewError, RescueError, RestoreError, RunError, SelectError, SessionError,
     StateError, SweepError,
 };
+pub use forecast::{
+    Against, Collision, Forecast, ForecastError, ForecastRequest, ForecastWork, NotLookedAt, forecast,
+};
 pub use guard::{DriftRepair, LeaseDrift, RepairError, drift, plan_drift_repairs, repair_drift};
 pub use harness::ancestor_named;
 pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use land::{
     ConflictReport, IncludeUncommitted, LandError, LandMode, LandRequest, LandSource, Landed, LandedFate,
-    Overlap, OverlapKind, land,
+    OnConflict, Overlap, OverlapKind, land,
 };
 pub use lease::Lease;
 pub use map::{
@@ -91,19 +96,20 @@ pub use map::{
 pub use observer::{HeldBy, Observer, Unobserved};
 pub use outcome::{
     Adopted, BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen,
-    Leased, Provenance, Ran, RanLanding, Released, Restored, Seed, SeedFate, SeedFigures, WorkSummary,
-    WorktreeFate,
+    Leased, Provenance, Ran, RanLanding, RanPush, Released, Restored, Seed, SeedFate, SeedFigures,
+    WorkSummary, WorktreeFate,
 };
 pub use overlay::{OVERLAY_COMMAND, OverlayError, OverlaySaveRequest, save_apart, try_overlay};
 pub use pool::{Environment, KeeperMode, OverlayMode, Pool};
 pub use prune::{PruneFate, Pruned, execute as execute_prune, plan as plan_prune};
+pub use push::{PullRequest, PullRequestWish, PushError, PushRequest, PushSource, Pushed, PushedFate, push};
 pub use query::{Colour, diff, events, find, list, logs, show};
 pub use reconcile::{Reconciled, StepFate, execute as execute_reconcile, plan as plan_reconcile};
 pub use release::release;
 pub use renew::renew;
 pub use request::{
     AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
-    InputRequest, Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunLanding,
+    InputRequest, Locate, OutputRequest, ReleaseRequest, RenewRequest, RestoreRequest, RunLanding, RunPush,
     RunRequest, Selector, SessionRequest, Waiting, WorkPolicy,
 };
 pub use rescues::{RescueDetails, RescuedPath, RescuedWhere, drop_rescue, rescue_details, rescues};

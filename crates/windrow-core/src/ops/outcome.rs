@@ -9,7 +9,10 @@ use windrow_model::{
     WorktreeRecord,
 };
 
-use super::land::{LandError, Landed};
+use super::{
+    land::{LandError, Landed},
+    push::{PushError, Pushed},
+};
 use crate::process::{Exit, Straggler};
 
 /// How a lease came about.
@@ -228,6 +231,19 @@ pub enum RanLanding {
     Refused(Box<LandError>),
 }
 
+/// What became of the commits of a run that was to push them.
+#[derive(Debug)]
+pub enum RanPush {
+    /// Nobody asked.
+    NotAsked,
+    /// The command failed, so nothing was pushed.
+    CommandFailed,
+    /// It went well.
+    Pushed(Box<Pushed>),
+    /// It did not; the commits are on their branch.
+    Refused(Box<PushError>),
+}
+
 /// The whole of a run.
 #[derive(Debug)]
 pub struct Ran {
@@ -237,6 +253,8 @@ pub struct Ran {
     pub finished: Finished,
     /// What became of its commits.
     pub landing: RanLanding,
+    /// Whether the remote has them.
+    pub push: RanPush,
     /// What became of the worktree.
     pub released: Released,
 }

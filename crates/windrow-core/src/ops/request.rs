@@ -214,6 +214,15 @@ pub struct RunRequest {
     pub work: WorkPolicy,
     /// How its commits are landed when the command succeeds; `None` leaves them on their branch.
     pub land: Option<RunLanding>,
+    /// Whether its commits are pushed when the command succeeds.
+    pub push: Option<RunPush>,
+}
+
+/// How the commits of a run are pushed.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RunPush {
+    /// Where to; `None` is as git is configured, else `origin`.
+    pub remote: Option<String>,
 }
 
 /// How the commits of a run are landed.
@@ -243,6 +252,7 @@ impl RunRequest {
             command: CommandRequest::new(program, args),
             work: WorkPolicy::Rescue,
             land: None,
+            push: None,
         }
     }
 }

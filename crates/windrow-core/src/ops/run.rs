@@ -15,9 +15,10 @@ use super::{
     land::{self, LandRequest, LandSource},
     lease::Lease,
     observer::Observer,
-    outcome::{Finished, Leased, Ran, RanLanding},
+    outcome::{Finished, Leased, Ran, RanLanding, RanPush},
     overlay,
     pool::Pool,
+    push::{self, PushRequest, PushSource},
     request::{
         AcquireRequest, CommandRequest, ExecRequest, HolderRequest, InputRequest, OutputRequest, RunRequest,
         Selector,
@@ -50,8 +51,9 @@ pub fn run(pool: &Pool, request: &RunRequest, observer: &mut dyn Observer) -> Re
     match finished {
         Ok(finished) => {
             let landing = land_work(pool, request, (&leased, &finished), observer);
+            let push = push_work(pool, request, (&leased, &finished));
             let released = lease.release_with(request.work)?;
-            Ok(Ran { leased, finished, landing, released })
+            Ok(Ran { leased, finished, landing, push, released })
         }
         Err(error) => {
             lease.release_with(request.work)?;
@@ -77,6 +79,20 @@ fn land_work(
     match land::land(pool, &landing, observer) {
         Ok(landed) => RanLanding::Landed(Box::new(landed)),
         Err(error) => RanLanding::Refused(Box::new(error)),
+    }
+}
+
+/// Pushes what the command committed, while the worktree is still there; only of one that succeeded.
+fn push_work(pool: &Pool, request: &RunRequest, (leased, finished): (&Leased, &Finished)) -> RanPush {
+    let Some(wanted) = &request.push else { return RanPush::NotAsked };
+    if finished.exit != process::Exit::Code(0) || finished.timed_out {
+        return RanPush::CommandFailed;
+    }
+    let source = PushSource::Worktree(Selector::Lease(leased.lease.id));
+    let wanted = PushRequest { remote: wanted.remote.clone(), ..PushRequest::new(source) };
+    match push::push(pool, &wanted) {
+        Ok(pushed) => RanPush::Pushed(Box::new(pushed)),
+        Err(error) => RanPush::Refused(Box::new(error)),
     }
 }
 

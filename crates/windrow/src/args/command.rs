@@ -9,12 +9,14 @@ use windrow_model::{
 };
 
 use super::{
+    conflicts::ConflictsArgs,
     help,
     hook::HookArgs,
     land::{LandArg, LandArgs},
     map::MapArgs,
     pool::PoolArgs,
     prune::PruneArgs,
+    push::PushArgs,
     session::SessionArgs,
     task::TaskArgs,
     value::{self, ResultTarget},
@@ -57,6 +59,12 @@ pub(crate) enum Command {
     /// Bring commits home: into the branch they began from, and the checkout that has it
     #[command(after_help = help::LAND)]
     Land(LandArgs),
+    /// Bring commits to a remote, without overwriting anybody's
+    #[command(after_help = help::PUSH)]
+    Push(PushArgs),
+    /// Tell which work in the worktrees will not merge, uncommitted work included
+    #[command(after_help = help::CONFLICTS)]
+    Conflicts(ConflictsArgs),
     /// List the worktrees, oldest first
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -143,6 +151,17 @@ pub(crate) struct RunArgs {
         help_heading = "Worktree"
     )]
     pub(crate) land: Option<LandArg>,
+    /// Push what the command committed if it succeeds, to this remote or as `windrow push` does
+    #[arg(
+        long,
+        value_name = "REMOTE",
+        value_parser = value::remote,
+        num_args = 0..=1,
+        require_equals = true,
+        conflicts_with = "land",
+        help_heading = "Worktree"
+    )]
+    pub(crate) push: Option<Option<String>>,
     /// Also write the result as JSON to a file or an open descriptor
     #[arg(
         long,

@@ -6,7 +6,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
     ("Many at once", &["map", "task"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
-    ("Bring work home", &["land"]),
+    ("Bring work home", &["conflicts", "land", "push"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
     ("Setting up", &["config", "hook", "completions", "man", "deinit"]),
@@ -92,13 +92,43 @@ The target is the branch that the work began from, unless --onto names another. 
 that checkout changes with it: your staged, changed, untracked and ignored files stay as they are, and
 when one of them is in the way nothing is landed and all of them are listed. What is not committed in
 the worktree is not landed. The same commit lands once.
+When both sides changed the same, nothing is changed. --prepare then leaves the merge of the target in
+progress in the worktree, which has to be leased or kept: resolve it there, commit, and land again.
 Exit codes: 65 for a conflict or something in the way, 75 when the target moved or is in use.
 
 Examples:
   windrow land fix                            by a merge commit, or as land.strategy says
   windrow land fix --squash --message 'Fix the parser'
   windrow land --branch topic --onto main --dry-run
-  windrow land --rescue fix";
+  windrow land --rescue fix
+  windrow land fix --no-commit && git diff --cached && git commit
+  windrow land fix --prepare || git -C \"$(windrow path fix)\" status";
+
+pub(super) const CONFLICTS: &str = "\
+Merges the work of every worktree in use with its target, and every two with each other, as they are now:
+what is not committed and not tracked counts, what is ignored does not. Nothing is changed. With names
+only what concerns those worktrees is told.
+Exit codes: 0 when everything merges, 65 when something does not, 1 when nothing was found but a worktree
+could not be looked at.
+
+Examples:
+  windrow conflicts
+  windrow conflicts fix --onto release
+  windrow conflicts --json | jq -r '.conflicts[] | [.first, .second] | @tsv'";
+
+pub(super) const PUSH: &str = "\
+The branch at the remote has the name of the work's own, unless --to names another. It is changed only if
+it is where it was just seen: commits that others pushed are fetched and merged with the work, and
+what is in conflict refuses it. What fails on the way is tried again until push.timeout; first it is asked
+whether the remote took it after all. Nobody is asked for a password: credentials come from git's helpers
+and from ssh's agent. The branch here stays as it is, and goes with its worktree only when
+branch.delete is \"pushed\" and the remote was heard to hold it.
+Exit codes: 65 for a conflict or a refusal, 75 when the remote cannot be reached or moved each time.
+
+Examples:
+  windrow push fix
+  windrow push fix --to main
+  windrow push topic --remote upstream --pr";
 
 pub(super) const RESTORE: &str = "\
 Makes a new worktree at the commit and on the branch where the work was, and puts every saved file

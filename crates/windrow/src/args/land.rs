@@ -69,6 +69,12 @@ pub(crate) struct LandArgs {
     /// Also land what is not committed, as one more commit; it stays uncommitted in its worktree
     #[arg(long, help_heading = "How")]
     pub(crate) include_uncommitted: bool,
+    /// Leave the result staged in the checkout that has the target, for you to commit
+    #[arg(long, conflicts_with_all = ["dry_run", "land_key"], help_heading = "How")]
+    pub(crate) no_commit: bool,
+    /// When it does not merge, leave the merge in progress in its worktree, with conflict markers, to be resolved there
+    #[arg(long, conflicts_with_all = ["dry_run", "rescue", "include_uncommitted"], help_heading = "How")]
+    pub(crate) prepare: bool,
     /// Only tell what would come of it
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,12 +1,14 @@
 //! The command line: what may be written, and its help. Raw arguments become requests once, in `request`.
 
 mod command;
+mod conflicts;
 mod help;
 mod hook;
 mod land;
 mod map;
 mod pool;
 mod prune;
+mod push;
 mod request;
 mod session;
 mod task;
@@ -26,11 +28,13 @@ pub(crate) use self::{
         PathArgs, ReconcileArgs, ReleaseArgs, RenewArgs, RescueCommand, RestoreArgs, RunArgs, SchemasArgs,
         ShellArgs, ShellKind, ShowArgs, SweepArgs, WarmArgs,
     },
+    conflicts::ConflictsArgs,
     hook::{ClaudeCommand, HookArgs, HookHarness, SettingsArgs},
     land::LandArgs,
     map::MapArgs,
     pool::PoolCommand,
     prune::PruneArgs,
+    push::PushArgs,
     session::SessionCommand,
     task::{TaskClaimArgs, TaskCommand, TaskNewArgs, TaskSetArgs},
     value::ResultTarget,

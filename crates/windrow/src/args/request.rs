@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use windrow_core::ops::{
     AcquireRequest, AdoptRequest, BranchRequest, CarryRequest, CommandRequest, ExecRequest, HolderRequest,
-    IncludeUncommitted, LandMode, LandRequest, LandSource, OutputRequest, ReleaseRequest, RenewRequest,
-    RestoreRequest, RunLanding, RunRequest, Selector, Waiting, WorkPolicy,
+    IncludeUncommitted, LandMode, LandRequest, LandSource, OnConflict, OutputRequest, ReleaseRequest,
+    RenewRequest, RestoreRequest, RunLanding, RunPush, RunRequest, Selector, Waiting, WorkPolicy,
 };
 use windrow_model::{BranchName, LogMode, RescuePolicy, SessionId};
 
@@ -68,6 +68,7 @@ impl RunArgs {
             command: self.command.request(output(self.json.into())),
             work: self.work.request(),
             land: self.land.map(|land| RunLanding { strategy: land.strategy(), onto: None }),
+            push: self.push.as_ref().map(|remote| RunPush { remote: remote.clone() }),
         }
     }
 }
@@ -81,12 +82,17 @@ impl LandArgs {
             onto: self.onto.clone(),
             message: self.message.clone(),
             key: self.land_key.clone(),
-            mode: if self.dry_run { LandMode::DryRun } else { LandMode::Land },
+            mode: match (self.dry_run, self.no_commit) {
+                (true, _) => LandMode::DryRun,
+                (false, true) => LandMode::NoCommit,
+                (false, false) => LandMode::Land,
+            },
             uncommitted: if self.include_uncommitted {
                 IncludeUncommitted::Commit
             } else {
                 IncludeUncommitted::Refuse
             },
+            on_conflict: if self.prepare { OnConflict::Prepare } else { OnConflict::Tell },
         }
     }
 }
@@ -157,7 +163,13 @@ impl ShellArgs {
             keep: self.keep,
             ..AcquireRequest::default()
         };
-        RunRequest { acquire, command: shell_command(shell), work: WorkPolicy::Rescue, land: None }
+        RunRequest {
+            acquire,
+            command: shell_command(shell),
+            work: WorkPolicy::Rescue,
+            land: None,
+            push: None,
+        }
     }
 
     /// The user's shell in a worktree that somebody already holds.

@@ -58,8 +58,13 @@ fn every_shown_command_stands_in_one_group() {
 
 #[test]
 fn a_run_by_default_asks_for_nothing_special() {
-    let expected =
-        RunRequest { acquire: caller(), command: plain("make"), work: WorkPolicy::Rescue, land: None };
+    let expected = RunRequest {
+        acquire: caller(),
+        command: plain("make"),
+        work: WorkPolicy::Rescue,
+        land: None,
+        push: None,
+    };
     assert_eq!(run_request("run -- make"), expected);
 }
 
@@ -84,7 +89,10 @@ fn a_run_with_everything() {
         log: Some(LogMode::Always),
         ..plain("make")
     };
-    assert_eq!(run_request(line), RunRequest { acquire, command, work: WorkPolicy::Discard, land: None });
+    assert_eq!(
+        run_request(line),
+        RunRequest { acquire, command, work: WorkPolicy::Discard, land: None, push: None }
+    );
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) enum Target {
 pub(crate) struct TargetError;
 
 impl Target {
-    fn read(word: OsString) -> Result<Self, TargetError> {
+    pub(super) fn read(word: OsString) -> Result<Self, TargetError> {
         let bytes = word.as_encoded_bytes();
         if bytes.contains(&b'/') || bytes == b"." || bytes == b".." {
             return Ok(Self::Path(word.into()));
@@ -82,6 +82,12 @@ pub(super) fn result_target() -> impl TypedValueParser<Value = ResultTarget> {
 pub(super) fn key_value(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("expected `key=value`")?;
     if key.is_empty() { Err("expected a key before `=`") } else { Ok((key.to_owned(), value.to_owned())) }
+}
+
+/// Reads the name or address of a remote, which git must not take for an option.
+pub(super) fn remote(text: &str) -> Result<String, &'static str> {
+    let good = !text.is_empty() && !text.starts_with('-') && !text.contains(char::is_control);
+    if good { Ok(text.to_owned()) } else { Err("expected a remote's name or address") }
 }
 
 /// Reads a fence.

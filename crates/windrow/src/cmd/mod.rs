@@ -3,6 +3,7 @@
 mod acquire;
 mod adopt;
 mod config;
+mod conflicts;
 mod deinit;
 mod doctor;
 mod events;
@@ -16,6 +17,7 @@ mod overlay;
 mod path;
 mod pool;
 mod prune;
+mod push;
 mod reconcile;
 mod release;
 mod rescue;
@@ -142,6 +144,8 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Map(args) => map::map(context, &args),
         Command::Task(args) => task::task(context, &args.command),
         Command::Land(args) => land::land(context, &args),
+        Command::Push(args) => push::push(context, &args),
+        Command::Conflicts(args) => conflicts::conflicts(context, &args),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),

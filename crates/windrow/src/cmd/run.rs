@@ -1,7 +1,7 @@
 //! `windrow run` and `windrow exec`: the exit code is the command's own.
 
 use windrow_core::{
-    ops::{self, ExecRequest, Finished, Ran, RanLanding},
+    ops::{self, ExecRequest, Finished, Ran, RanLanding, RanPush},
     process,
 };
 
@@ -18,31 +18,39 @@ use crate::{
 pub(super) fn run(context: &mut Context, args: &RunArgs) -> Result<Exit, Problem> {
     let mut sink = ResultSink::open(args.result.as_ref(), &context.surroundings.current_dir)?;
     let (ran, told) = or_tell(&mut sink, open_and_launch(context, args))?;
-    let (ran, refused) = apart(ran);
-    let exit = refused.as_ref().map_or_else(|| exit_of(&ran.finished), |problem| problem.exit);
-    let ended = match &refused {
+    let (ran, [land, push]) = apart(ran);
+    let refused = land.as_ref().or(push.as_ref());
+    let exit = refused.map_or_else(|| exit_of(&ran.finished), |problem| problem.exit);
+    let ended = match refused {
         Some(problem) => wire::Exit::windrow(problem.exit.0),
         None => wire::Exit::child(&ran.finished, exit.0),
     };
-    let document = RunDocument::new(&ran, refused.as_ref().map(Problem::wire), ended);
+    let told_apart = [&land, &push].map(|problem| problem.as_ref().map(Problem::wire));
+    let document = RunDocument::new(&ran, told_apart, ended);
     sink.write(&document)?;
     match Form::from(args.json) {
         Form::Json => context.document(&document)?,
         Form::Human => summarise(context, &ran, &told),
     }
-    if let (Form::Human, Some(problem)) = (Form::from(args.json), &refused) {
+    if let (Form::Human, Some(problem)) = (Form::from(args.json), refused) {
         let text = render::problem(problem);
         context.console.say(&text);
     }
     Ok(exit)
 }
 
-/// Takes the reason why nothing was landed out of a run.
-fn apart(mut ran: Ran) -> (Ran, Option<Problem>) {
-    match std::mem::replace(&mut ran.landing, RanLanding::NotAsked) {
-        RanLanding::Refused(error) => (ran, Some(Problem::from(*error))),
-        landing => (Ran { landing, ..ran }, None),
-    }
+/// Takes the reasons why nothing was landed or pushed out of a run.
+fn apart(ran: Ran) -> (Ran, [Option<Problem>; 2]) {
+    let Ran { landing, push, .. } = ran;
+    let (landing, land) = match landing {
+        RanLanding::Refused(error) => (RanLanding::NotAsked, Some(Problem::from(*error))),
+        landing => (landing, None),
+    };
+    let (push, pushing) = match push {
+        RanPush::Refused(error) => (RanPush::NotAsked, Some(Problem::from(*error))),
+        push => (push, None),
+    };
+    (Ran { landing, push, ..ran }, [land, pushing])
 }
 
 fn open_and_launch(context: &mut Context, args: &RunArgs) -> Result<(Ran, Vec<String>), Problem> {

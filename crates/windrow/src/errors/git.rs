@@ -19,6 +19,9 @@ impl Classify for GitError {
             Self::Start { source, .. } => Kind::io(source),
             Self::TooOld { .. } => Kind::new(Code::Git).hint("install a newer git"),
             Self::Waits { path } => Kind::new(Code::Git).path(path).hint("put it out of git's way"),
+            Self::Overdue { .. } => {
+                Kind::new(Code::Unreachable).hint("try again, or give it longer by `push.timeout`")
+            }
             Self::Unreliable { .. } => Kind::new(Code::Git).hint("nothing was changed by that; try again"),
             Self::Output { .. } => {
                 Kind::new(Code::Git).hint("`git --version` tells whether that is git, and which one")

@@ -1,8 +1,10 @@
 //! The kinds of what keeps work from landing.
 
+use std::path::Path;
+
 use bstr::BString;
-use windrow_core::ops::{ConflictReport, LandError, Overlap};
-use windrow_model::WorktreeName;
+use windrow_core::ops::{ConflictReport, ForecastError, LandError, Overlap};
+use windrow_model::{LandStrategy, WorktreeName};
 
 use super::kind::{Classify, Kind};
 use crate::{
@@ -35,6 +37,13 @@ impl Classify for LandError {
             Self::OnItself(branch) => {
                 Kind::new(Code::Conflict).branch(branch).hint("name another with `--onto BRANCH`")
             }
+            Self::NotInAWorktree => Kind::new(Code::Usage)
+                .hint("`--prepare` needs a leased or kept worktree that is on a branch and no overlay"),
+            Self::NotCheckedOut(target) => {
+                Kind::new(Code::Usage).branch(target).hint("land it without `--no-commit`")
+            }
+            Self::NeedsCommits(_) => Kind::new(Code::Usage)
+                .hint("add `--strategy merge` or `--squash`, or leave `--no-commit` out"),
             Self::Unborn(name) => Kind::new(Code::NotFound).worktree(name).hint("commit something first"),
             Self::Uncommitted { name, paths, count } => Kind {
                 page: Some(render::uncommitted(paths, *count)),
@@ -49,13 +58,7 @@ impl Classify for LandError {
                 .branch(target)
                 .hint("land by `--strategy merge`, `squash` or `rebase` instead"),
             Self::Unrelated { target, .. } => Kind::new(Code::Conflict).branch(target),
-            Self::Overlaps { root, paths } => Kind {
-                page: Some(render::overlaps(paths)),
-                ..Kind::new(Code::Blocked)
-                    .path(root)
-                    .detail(|details| details.paths = paths.iter().map(in_the_way).collect())
-                    .hint("nothing was changed; commit, stash or move those away, then land again")
-            },
+            Self::Overlaps { root, paths } => overlaps(root, paths),
             Self::Occupied { root, .. } => {
                 Kind::new(Code::Busy).path(root).hint("nothing was changed; finish it there, then land again")
             }
@@ -80,21 +83,67 @@ impl Classify for LandError {
     }
 }
 
+impl Classify for ForecastError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State(error) => error.kind(),
+            Self::Select(error) => error.kind(),
+            Self::UnknownBranch(branch) => Kind::new(Code::NotFound).branch(branch),
+            Self::Git(error) => error.kind(),
+            Self::Tree(error) => error.kind(),
+            Self::Aside { path, source } => Kind::io(source).path(path),
+        }
+    }
+}
+
+fn overlaps(root: &Path, paths: &[Overlap]) -> Kind {
+    Kind {
+        page: Some(render::overlaps(paths)),
+        ..Kind::new(Code::Blocked)
+            .path(root)
+            .detail(|details| details.paths = paths.iter().map(in_the_way).collect())
+            .hint("nothing was changed; commit, stash or move those away, then land again")
+    }
+}
+
 fn conflict(report: &ConflictReport) -> Kind {
-    let target = &report.target;
-    let again = match (&report.worktree, &report.branch) {
-        (_, Some(branch)) => format!(
-            "merge `{target}` into `{branch}` in a worktree (`windrow run --branch {branch} -- git rebase {target}`) and land \
-             again, or hand the document of `--json` to the agent"
-        ),
-        _ => "bring it back with `windrow restore`, merge the target there, and land that".to_owned(),
-    };
     Kind {
         page: Some(render::conflict(report)),
         ..Kind::new(Code::Conflict)
-            .branch(target)
+            .branch(&report.target)
             .detail(|details| details.conflict = Some(Box::new(Conflict::from(report))))
-            .hint(format!("nothing was changed; {again}"))
+            .hint(ways_on(report))
+    }
+}
+
+/// What to do about a conflict.
+fn ways_on(report: &ConflictReport) -> String {
+    let target = &report.target;
+    if let Some(root) = &report.prepared {
+        let how = match report.strategy {
+            LandStrategy::Rebase => ", by `--strategy merge` or `squash`",
+            _ => "",
+        };
+        return format!(
+            "the merge is in progress in `{}`: resolve it there, commit, and land again{how}; `git merge --abort` \
+             there takes it back",
+            root.display()
+        );
+    }
+    match (&report.worktree, &report.branch) {
+        (Some(name), Some(branch)) => format!(
+            "nothing was changed. Two ways on: rebase it (`windrow run --branch {branch} -- git rebase {target}`, or `git \
+             rebase {target}` in its worktree) and land again; or hand the document of `--json` to the agent, with \
+             `windrow land {name} --prepare`, which leaves the merge in progress in its worktree"
+        ),
+        (None, Some(branch)) => format!(
+            "nothing was changed. Two ways on: rebase it (`windrow run --branch {branch} -- git rebase {target}`) and \
+             land again; or hand the document of `--json` to the agent"
+        ),
+        (_, None) => {
+            "nothing was changed; bring it back with `windrow restore`, merge the target there, and land that"
+                .to_owned()
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod kind;
 mod land;
 mod operations;
 mod parts;
+mod push;
 #[cfg(test)]
 mod tests;
 
@@ -128,10 +129,10 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 fn exit_of(code: Code) -> Exit {
     match code {
         Code::Usage => Exit::USAGE,
-        Code::Conflict | Code::StaleFence | Code::Blocked => Exit::CONFLICT,
+        Code::Conflict | Code::StaleFence | Code::Blocked | Code::PushRefused => Exit::CONFLICT,
         Code::PoolExhausted => Exit::EXHAUSTED,
         Code::Internal | Code::StateUnusable => Exit::INTERNAL,
-        Code::Busy | Code::Lost | Code::TargetMoved => Exit::TRY_AGAIN,
+        Code::Busy | Code::Lost | Code::TargetMoved | Code::Unreachable => Exit::TRY_AGAIN,
         Code::Config | Code::Untrusted => Exit::CONFIG,
         Code::CommandNotExecutable => Exit::NOT_EXECUTABLE,
         Code::CommandNotFound => Exit::NOT_FOUND,
@@ -148,5 +149,5 @@ fn exit_of(code: Code) -> Exit {
 
 /// Whether the same call may work later without anything being changed.
 fn retryable(code: Code) -> bool {
-    matches!(code, Code::Busy | Code::TargetMoved | Code::PoolExhausted)
+    matches!(code, Code::Busy | Code::TargetMoved | Code::Unreachable | Code::PoolExhausted)
 }

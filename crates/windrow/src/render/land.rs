@@ -21,6 +21,7 @@ pub(crate) fn landed(landed: &Landed, view: &View<'_>) -> String {
         LandedFate::AlreadyThere => format!("is on {target} already"),
         LandedFate::NothingToAdd => format!("adds nothing to {target}"),
         LandedFate::WouldLand => paint(CARE, format!("would land on {target}")),
+        LandedFate::Staged => paint(CARE, format!("is staged, to be committed on {target}")),
     };
     let mut lines = Lines::default();
     if let Some(work) = work(&landed.work) {
@@ -39,9 +40,13 @@ pub(crate) fn landed(landed: &Landed, view: &View<'_>) -> String {
     for notice in &landed.notices {
         lines.add("note", safe(notice));
     }
-    if landed.fate == LandedFate::Landed {
-        let next = format!("git log -p {}..{}", landed.before.short(), landed.after.short());
-        lines.add("next", paint(TYPED, next));
+    match landed.fate {
+        LandedFate::Landed => {
+            let next = format!("git log -p {}..{}", landed.before.short(), landed.after.short());
+            lines.add("next", paint(TYPED, next));
+        }
+        LandedFate::Staged => lines.add("next", paint(TYPED, "git diff --cached")),
+        LandedFate::AlreadyThere | LandedFate::NothingToAdd | LandedFate::WouldLand => {}
     }
     format!("{}  {fate}\n{}", paint(NAME, name(landed)), lines.render("  "))
 }

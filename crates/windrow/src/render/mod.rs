@@ -2,6 +2,7 @@
 //! taken out where they are not wanted.
 
 mod config;
+mod conflicts;
 mod deinit;
 mod doctor;
 mod events;
@@ -11,6 +12,7 @@ mod map;
 mod pool;
 mod problem;
 mod prune;
+mod push;
 mod reconcile;
 mod rescue;
 mod seed;
@@ -27,6 +29,7 @@ mod text;
 
 pub(crate) use self::{
     config::{Origins, config},
+    conflicts::forecast,
     deinit::{adopted, deinit_plan, deinited},
     doctor::doctor,
     events::event,
@@ -36,6 +39,7 @@ pub(crate) use self::{
     pool::{filled, filling, pool_status, shrunk},
     problem::{notice, problem},
     prune::{prune_plan, pruned},
+    push::{pushed, said},
     reconcile::{reconcile_plan, reconciled},
     rescue::{rescue, rescue_dropped, rescues},
     session::{session, session_ended, session_started, sessions},

@@ -3,7 +3,7 @@
 use windrow_core::{
     ops::{
         BranchFate, CarrySummary, Dropped, Finished, LandedFate, Leased, Provenance, Ran, RanLanding,
-        Released, Restored, WorkSummary, WorktreeFate,
+        RanPush, Released, Restored, WorkSummary, WorktreeFate,
     },
     process::{EndedBy, Straggler},
 };
@@ -71,6 +71,7 @@ pub(crate) fn ran(ran: &Ran, view: &View<'_>) -> String {
     add_seeds(&mut lines, &ran.leased.seeds);
     add_release(&mut lines, &ran.released);
     add_landing(&mut lines, &ran.landing);
+    add_push(&mut lines, &ran.push);
     add_finished(&mut lines, &ran.finished, view);
     add_drift(&mut lines, &ran.released);
     add_next(&mut lines, &ran.released);
@@ -90,6 +91,18 @@ fn add_landing(lines: &mut Lines, landing: &RanLanding) {
         }
     };
     lines.add("landed", text);
+}
+
+fn add_push(lines: &mut Lines, push: &RanPush) {
+    let text = match push {
+        RanPush::NotAsked | RanPush::Refused(_) => return,
+        RanPush::CommandFailed => paint(CARE, "nothing, because the command failed"),
+        RanPush::Pushed(pushed) => {
+            let to = branch(Some(&pushed.to), "none");
+            paint(GOOD, format!("{to} at {}, {}", safe(&pushed.remote), pushed.after.short()))
+        }
+    };
+    lines.add("pushed", text);
 }
 
 /// The end of a lease.

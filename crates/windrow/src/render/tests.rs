@@ -8,8 +8,8 @@ use windrow_core::{
     config::{Origin, Value},
     ops::{
         BranchFate, CarrySummary, Details, Dropped, Entry, EnvironmentChange, Finished, HeldThen, Holding,
-        Holdings, Leased, PoolStatus, Provenance, Ran, RanLanding, Released, RescueDetails, RescuedPath,
-        RescuedWhere, WorkSummary, WorktreeFate,
+        Holdings, Leased, PoolStatus, Provenance, Ran, RanLanding, RanPush, Released, RescueDetails,
+        RescuedPath, RescuedWhere, WorkSummary, WorktreeFate,
     },
     process::{self, EndedBy, Occupant, OccupiedBy, Straggler},
 };
@@ -288,8 +288,13 @@ fn a_lease_that_was_given() {
 
 #[test]
 fn the_end_of_a_run() {
-    let ran_ =
-        Ran { leased: leased(), finished: finish(), landing: RanLanding::NotAsked, released: full_release() };
+    let ran_ = Ran {
+        leased: leased(),
+        finished: finish(),
+        landing: RanLanding::NotAsked,
+        push: RanPush::NotAsked,
+        released: full_release(),
+    };
     insta::assert_snapshot!(strip_str(&ran(&ran_, &view())), @r"
     quiet-fern  removed
       branch   windrow/quiet-fern  3 commits, 5 files, +120 -8

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 use windrow_core::ops::{
-    Adopted, Details, Entry, Finished, Landed, Leased, Measured, Ran, RanLanding, Released, RescueDetails,
-    Restored,
+    Adopted, Details, Entry, Finished, Landed, Leased, Measured, Ran, RanLanding, RanPush, Released,
+    RescueDetails, Restored,
 };
 use windrow_model::{self as model, LeaseRecord, RescueRecord, WorktreeRecord};
 
@@ -14,6 +14,7 @@ use super::{
     Bytes, ConfigValue, Event, Exit, Occupant, RescuedPath, Usage, V1, WireError,
     land::Landing,
     outcome::{Carried, Release, Straggler, Work, env_set, env_unset},
+    push::Push,
     seed::Seed,
     worktree::{Lease, ListedWorktree, MeasuredWorktree, Provenance, Rescue, Worktree},
 };
@@ -129,12 +130,21 @@ pub(crate) struct RunDocument {
     landing: Option<Landing>,
     /// Why nothing was landed although it was to be; null otherwise, also when the command failed.
     landing_error: Option<WireError>,
+    /// What was pushed; null when nothing was.
+    push: Option<Push>,
+    /// Why nothing was pushed although it was to be; null otherwise, also when the command failed.
+    push_error: Option<WireError>,
     released: Release,
 }
 
 impl RunDocument {
-    /// With the failure of a landing, as it is told.
-    pub(crate) fn new(ran: &Ran, landing_error: Option<WireError>, exit: Exit) -> Self {
+    /// With the failures of a landing and of a push, as they are told.
+    pub(crate) fn new(ran: &Ran, refused: [Option<WireError>; 2], exit: Exit) -> Self {
+        let [landing_error, push_error] = refused;
+        let push = match &ran.push {
+            RanPush::Pushed(pushed) => Some(Push::from(&**pushed)),
+            RanPush::NotAsked | RanPush::CommandFailed | RanPush::Refused(_) => None,
+        };
         let landing = match &ran.landing {
             RanLanding::Landed(landed) => Some(Landing::from(&**landed)),
             RanLanding::NotAsked | RanLanding::CommandFailed | RanLanding::Refused(_) => None,
@@ -142,6 +152,8 @@ impl RunDocument {
         Self {
             landing,
             landing_error,
+            push,
+            push_error,
             v: V1::HERE,
             lease: Lease::from(&ran.leased),
             provenance: ran.leased.provenance.into(),

@@ -58,6 +58,8 @@ pub(crate) enum LandedFate {
     NothingToAdd,
     /// It would land.
     WouldLand,
+    /// It lies staged in the target's checkout; the target is where it was.
+    Staged,
 }
 
 impl From<&ops::Landed> for Landing {
@@ -67,6 +69,7 @@ impl From<&ops::Landed> for Landing {
             ops::LandedFate::AlreadyThere => LandedFate::AlreadyThere,
             ops::LandedFate::NothingToAdd => LandedFate::NothingToAdd,
             ops::LandedFate::WouldLand => LandedFate::WouldLand,
+            ops::LandedFate::Staged => LandedFate::Staged,
         };
         Self {
             id: landed.id.map(|id| id.to_string()),
@@ -89,7 +92,7 @@ impl From<&ops::Landed> for Landing {
     }
 }
 
-/// A merge that did not go through; nothing was changed.
+/// A merge that did not go through; the target is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Conflict {
     /// The id of the landing.
@@ -114,6 +117,8 @@ pub(crate) struct Conflict {
     files: Vec<ConflictFile>,
     /// Each conflict as git names it.
     conflicts: Vec<NamedConflict>,
+    /// The worktree in which the merge is in progress now, to be resolved; null when nothing was changed.
+    prepared: Option<Bytes>,
 }
 
 /// A path in conflict.
@@ -170,6 +175,7 @@ impl From<&ops::ConflictReport> for Conflict {
             tree_with_markers: report.conflicts.tree.to_string(),
             files: files(&report.conflicts.stages),
             conflicts: report.conflicts.messages.iter().map(NamedConflict::from).collect(),
+            prepared: report.prepared.as_deref().map(Bytes::path),
         }
     }
 }

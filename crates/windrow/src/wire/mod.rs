@@ -6,6 +6,7 @@
 
 mod answer;
 mod basics;
+mod conflicts;
 mod deinit;
 mod doctor;
 mod documents;
@@ -16,6 +17,7 @@ mod outcome;
 mod pool;
 mod problem;
 mod prune;
+mod push;
 mod reconcile;
 mod schema;
 mod seed;
@@ -29,6 +31,7 @@ mod worktree;
 pub(crate) use self::{
     answer::{ConfigValue, Event, Occupant, RescuedPath},
     basics::{Bytes, Time, Usage, V1},
+    conflicts::ConflictsDocument,
     deinit::DeinitDocument,
     doctor::DoctorDocument,
     documents::{
@@ -43,6 +46,7 @@ pub(crate) use self::{
     pool::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},
     problem::{Code, Details, HeldWorktree, WireError},
     prune::PruneDocument,
+    push::PushDocument,
     reconcile::ReconcileDocument,
     schema::{render as render_schema, schemas},
     session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},

@@ -33,6 +33,10 @@ pub(crate) enum Code {
     Blocked,
     /// The target of a landing moved each time; it may work later.
     TargetMoved,
+    /// A remote does not take what was pushed.
+    PushRefused,
+    /// A remote cannot be reached, or did not answer in time; it may work later.
+    Unreachable,
     /// Every worktree is in use.
     PoolExhausted,
     /// The disk is full.

@@ -2,7 +2,11 @@
 
 mod dirty;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod killed;
 mod meanwhile;
+mod prepared;
+mod staged;
 mod strategies;
 
 use std::{collections::BTreeMap, fs, path::Path};

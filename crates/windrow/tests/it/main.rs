@@ -6,6 +6,7 @@ mod bad_input;
 mod carry;
 mod carry_secrets;
 mod concurrency;
+mod conflicts;
 #[cfg(target_os = "linux")]
 mod contention;
 mod counted;
@@ -50,6 +51,8 @@ mod overlay;
 mod pipes;
 mod pool;
 mod prune;
+#[cfg(target_os = "linux")]
+mod push;
 mod reconcile;
 mod records;
 #[cfg(target_os = "linux")]

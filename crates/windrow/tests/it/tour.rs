@@ -41,6 +41,8 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "Say hello",
         "draft",
         "landed  on main",
+        "ada   bob      contents  done.txt",
+        "refs/heads/windrow/home",
         "## windrow/mine",
         "2 leases given back",
         "look",

@@ -94,6 +94,11 @@ DATABASE = "app_{slug}"
 max_files = 7
 [land]
 strategy = "ff"
+
+[push]
+timeout = "90s"
+hooks = true
+pr_command = "gh pr create"
 "#;
 
 #[test]
@@ -114,7 +119,10 @@ fn every_key_is_read_from_a_file() {
         guard,
         seed,
         land,
+        push,
     } = loaded.settings;
+    assert_eq!((push.timeout, push.hooks), (Duration::from_secs(90), true));
+    assert_eq!(push.pr_command, "gh pr create");
     assert_eq!((ports.count, ports.range.to_string().as_str()), (3, "4000-4999"));
     assert_eq!(env.into_iter().collect::<Vec<_>>(), [("DATABASE".to_owned(), "app_{slug}".to_owned())]);
     assert_eq!(land.strategy, LandStrategy::FastForward);

@@ -190,3 +190,12 @@ fn variables_that_are_not_text_are_told() {
     let error = Fixture::new().environment(name, "1").load().unwrap_err();
     assert!(matches!(error, ConfigError::UnknownKey { .. }), "{error}");
 }
+
+#[test]
+fn h57_a_committed_file_does_not_say_what_is_run() {
+    for line in ["push.pr_command = 'rm -rf ~'", "push.hooks = true"] {
+        let error = Fixture::new().repository(line).load().unwrap_err();
+        assert!(matches!(error, ConfigError::CommittedCommand { .. }), "{error}");
+        Fixture::new().private(line).load().unwrap();
+    }
+}

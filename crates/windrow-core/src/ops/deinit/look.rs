@@ -309,6 +309,7 @@ pub(super) fn is_state(name: &OsString) -> bool {
         &b"locks"[..],
         b"land",
         b"logs",
+        b"pushed",
         b"excludes",
         b"rescue",
         b"reserve",

@@ -142,17 +142,17 @@ fn follow_target(
 }
 
 /// What the applier works with.
-struct Work<'a> {
-    pool: &'a Pool,
-    landing: &'a LandingRecord,
-    place: &'a Place,
-    room: &'a Room,
-    files: &'a Swap,
+pub(super) struct Work<'a> {
+    pub(super) pool: &'a Pool,
+    pub(super) landing: &'a LandingRecord,
+    pub(super) place: &'a Place,
+    pub(super) room: &'a Room,
+    pub(super) files: &'a Swap,
 }
 
 impl Work<'_> {
     /// Looks at everything that will change and lays what comes ready. Nothing of the checkout is changed.
-    fn prepare(&self) -> Result<(Plan, Vec<IndexEntry>), LandError> {
+    pub(super) fn prepare(&self) -> Result<(Plan, Vec<IndexEntry>), LandError> {
         let Self { pool, place, .. } = self;
         if pool.repository().sparse().is_some() {
             let why = "it is a sparse checkout".to_owned();
@@ -226,7 +226,7 @@ impl Work<'_> {
     }
 
     /// Why files were not swapped.
-    fn not_swapped(&self, error: SwapError) -> LandError {
+    pub(super) fn not_swapped(&self, error: SwapError) -> LandError {
         match error {
             SwapError::NoExchange => {
                 LandError::NoExchange { root: self.place.root.clone(), room: self.room.0.clone() }
@@ -258,7 +258,7 @@ fn attributes(new: &[TreeEntry], entries: &[IndexEntry]) -> Vec<TreeEntry> {
 }
 
 /// Takes the index lock, waiting for the user's git, which holds it for moments.
-fn take_lock(place: &Place, id: LandingId, room: &Room) -> Result<IndexLock, LandError> {
+pub(super) fn take_lock(place: &Place, id: LandingId, room: &Room) -> Result<IndexLock, LandError> {
     let until = Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(2);
     loop {
@@ -293,17 +293,26 @@ fn follow_guard(
     if place.admin != pool.repository().common_dir {
         return;
     }
+    let commits = (landing.before.to_string(), landing.candidate.to_string());
+    let commit = (commits.0.as_bytes(), commits.1.as_bytes());
+    let single = Single::MainCommit.as_str().as_bytes();
+    if let Err(error) = store.transaction(|tx| tx.follow_fingerprints(Watched::Single, single, commit)) {
+        tracing::debug!(%error, "what landed will be told as drift");
+    }
+    follow_index_guard(pool, store, place, before);
+}
+
+/// The same of the index alone.
+pub(super) fn follow_index_guard(pool: &Pool, store: &mut LocalStore, place: &Place, before: &[IndexEntry]) {
+    if place.admin != pool.repository().common_dir {
+        return;
+    }
     let after = git::read_index(&place.admin.join("index"), pool.repository().object_format);
     let Ok(after) = after else { return };
     let (from, to) = (git::index_hash(before), git::index_hash(&after));
-    let commits = (landing.before.to_string(), landing.candidate.to_string());
-    let followed = store.transaction(|tx| {
-        let commit = (commits.0.as_bytes(), commits.1.as_bytes());
-        tx.follow_fingerprints(Watched::Single, Single::MainCommit.as_str().as_bytes(), commit)?;
-        tx.follow_fingerprints(Watched::Index, b"", (from.as_bytes(), to.as_bytes()))
-    });
-    if let Err(error) = followed {
-        tracing::debug!(%error, "what landed will be told as drift");
+    let hashes = (from.as_bytes(), to.as_bytes());
+    if let Err(error) = store.transaction(|tx| tx.follow_fingerprints(Watched::Index, b"", hashes)) {
+        tracing::debug!(%error, "what is staged now will be told as drift");
     }
 }
 
@@ -316,7 +325,7 @@ pub(super) fn advance(
     Ok(())
 }
 
-fn sync(path: &Path) -> Result<(), LandError> {
+pub(super) fn sync(path: &Path) -> Result<(), LandError> {
     fs::sync_filesystem(path).map_err(|source| io_error(path, source))
 }
 

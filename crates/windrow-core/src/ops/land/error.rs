@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use bstr::BString;
-use windrow_model::{BranchName, Oid, RescueId, WorktreeName};
+use windrow_model::{BranchName, LandStrategy, Oid, RescueId, WorktreeName};
 
 use super::outcome::{ConflictReport, Overlap};
 use crate::{
@@ -53,6 +53,15 @@ pub enum LandError {
     /// The work has no commit yet.
     #[error("worktree `{0}` has no commit")]
     Unborn(WorktreeName),
+    /// What is to be resolved has to lie in a worktree.
+    #[error("what is to be landed is in no worktree in which a conflict can be resolved")]
+    NotInAWorktree,
+    /// Only a checkout can have something staged.
+    #[error("`{0}` is checked out nowhere, so nothing can be left staged")]
+    NotCheckedOut(BranchName),
+    /// What lands as commits is nothing to be committed.
+    #[error("`{0}` brings commits, so nothing can be left to be committed")]
+    NeedsCommits(LandStrategy),
     /// Work is not committed.
     #[error("{} of worktree `{name}` not committed", self::paths(*count))]
     Uncommitted {

@@ -12,14 +12,15 @@ use super::{
     candidate::{self, Made, Wanted},
     check::Check,
     error::LandError,
-    outcome::{LandMode, LandRequest, Landed, LandedFate},
+    lay,
+    outcome::{LandMode, LandRequest, Landed, LandedFate, OnConflict},
     place::{self, Place},
     recover, refs,
     source::{self, Source},
 };
 use crate::{
     fs::{self, Swap},
-    git::{self, Expect, Objects, RefChange},
+    git::{self, Expect, GitError, Objects, RefChange},
     ops::{
         error::{StateError, chain},
         observer::Observer,
@@ -28,7 +29,7 @@ use crate::{
         recover::{Spare, before},
     },
     process::{FileLock, Wait},
-    store::LocalStore,
+    store::{LocalStore, StoreError},
 };
 
 /// How long a target that moves all the time is followed.
@@ -63,12 +64,13 @@ pub fn land(pool: &Pool, request: &LandRequest, observer: &mut dyn Observer) -> 
         return Err(LandError::OnItself(target));
     }
     let job = Job { pool, request, source: &source, target: &target, strategy: strategy(pool, request) };
+    job.refuse_misuse()?;
     let lock = lock(pool, &target, Wait::Forever)?;
     // Whoever had it before may have died with it.
     recover::recover_under(pool, &mut store, &target, observer)?;
-    let mut landed = job.follow(&mut store)?;
+    let mut landed = job.follow(&mut store).map_err(|error| job.on_conflict(&mut store, error))?;
     drop(lock);
-    if landed.fate != LandedFate::WouldLand {
+    if !matches!(landed.fate, LandedFate::WouldLand | LandedFate::Staged) {
         landed.branch_deleted = job.dispose_of_branch(&store, &mut landed.notices);
     }
     Ok(landed)
@@ -99,6 +101,33 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    fn refuse_misuse(&self) -> Result<(), LandError> {
+        if self.request.on_conflict == OnConflict::Prepare {
+            lay::resolvable(self.source)?;
+        }
+        let commits = matches!(self.strategy, LandStrategy::Rebase | LandStrategy::FastForward);
+        if self.request.mode == LandMode::NoCommit && commits {
+            return Err(LandError::NeedsCommits(self.strategy));
+        }
+        Ok(())
+    }
+
+    /// Lays a conflict out in the worktree, if that is wanted.
+    fn on_conflict(&self, store: &mut LocalStore, error: LandError) -> LandError {
+        match error {
+            LandError::Conflict(mut report) if self.request.on_conflict == OnConflict::Prepare => {
+                match lay::prepare(self.pool, store, self.source, &report) {
+                    Ok(root) => {
+                        report.prepared = Some(root);
+                        LandError::Conflict(report)
+                    }
+                    Err(error) => error,
+                }
+            }
+            error => error,
+        }
+    }
+
     /// Tries until the target stands still for long enough.
     fn follow(&self, store: &mut LocalStore) -> Result<Landed, LandError> {
         let until = Instant::now() + PATIENCE;
@@ -144,7 +173,53 @@ impl Job<'_> {
             landed.work = self.work(&tip, &commit)?;
             return Ok(landed);
         }
+        if self.request.mode == LandMode::NoCommit {
+            return self.stage(store, id, (tip, commit), place);
+        }
         self.apply(store, id, (tip, commit), place.as_ref())
+    }
+
+    fn stage(
+        &self,
+        store: &mut LocalStore,
+        id: LandingId,
+        (before, candidate): (Oid, Oid),
+        place: Option<Place>,
+    ) -> Result<Landed, LandError> {
+        let room = Room::of(self.pool, id);
+        let Some(place) = place else {
+            clear(&room);
+            return Err(LandError::NotCheckedOut(self.target.clone()));
+        };
+        let landing = self.record(id, (before, candidate), Some(&place));
+        lay::stage(self.pool, store, &landing, &place).inspect_err(|_| {
+            // A landing that is on record and not over needs its room.
+            if store.landing(id).is_ok_and(|landing| landing.is_none()) {
+                clear(&room);
+            }
+        })?;
+        let mut landed = self.outcome(None, LandedFate::Staged, (before, before), Some(&place));
+        landed.work = self.work(&before, &candidate)?;
+        Ok(landed)
+    }
+
+    fn record(&self, id: LandingId, (before, candidate): (Oid, Oid), place: Option<&Place>) -> LandingRecord {
+        LandingRecord {
+            id,
+            key: self.request.key.clone(),
+            state: LandingState::Candidate,
+            strategy: self.strategy,
+            target: self.target.clone(),
+            source: self.source.tip,
+            branch: self.source.branch.clone(),
+            worktree: self.source.worktree.clone(),
+            before,
+            candidate,
+            place: place.map(|place| (place.root.clone(), place.admin.clone())),
+            created_at: Pool::now(),
+            ended_at: None,
+            detail: String::new(),
+        }
     }
 
     fn make(&self, store: &LocalStore, id: LandingId, tip: &Oid, room: &Room) -> Result<Made, LandError> {
@@ -168,22 +243,7 @@ impl Job<'_> {
         (before, candidate): (Oid, Oid),
         place: Option<&Place>,
     ) -> Result<Landed, LandError> {
-        let mut landing = LandingRecord {
-            id,
-            key: self.request.key.clone(),
-            state: LandingState::Candidate,
-            strategy: self.strategy,
-            target: self.target.clone(),
-            source: self.source.tip,
-            branch: self.source.branch.clone(),
-            worktree: self.source.worktree.clone(),
-            before,
-            candidate,
-            place: place.map(|place| (place.root.clone(), place.admin.clone())),
-            created_at: Pool::now(),
-            ended_at: None,
-            detail: String::new(),
-        };
+        let mut landing = self.record(id, (before, candidate), place);
         store.transaction(|tx| tx.insert_landing(&landing))?;
         let room = Room::of(self.pool, id);
         let mut remake = |store: &LocalStore, tip: &Oid| self.make(store, id, tip, &room);
@@ -193,35 +253,12 @@ impl Job<'_> {
                 None => apply::nowhere(self.pool, store, &landing),
             });
         if let Err(error) = applied {
-            self.settle(store, &landing, error)?;
+            settle(self.pool, store, &landing, error)?;
         }
         let (before, candidate) = (landing.before, landing.candidate);
         let mut landed = self.outcome(Some(id), LandedFate::Landed, (before, candidate), place);
         landed.work = self.work(&before, &candidate)?;
         Ok(landed)
-    }
-
-    /// Takes back a landing that failed, or finishes one that the target holds in spite of the error.
-    fn settle(
-        &self,
-        store: &mut LocalStore,
-        landing: &LandingRecord,
-        error: LandError,
-    ) -> Result<(), LandError> {
-        let before = store.landing(landing.id)?.map(|landing| landing.state);
-        let blocked = matches!(
-            error,
-            LandError::Overlaps { .. } | LandError::Occupied { .. } | LandError::IndexLocked(_)
-        );
-        if blocked && before != Some(LandingState::Applying) {
-            let why = chain(&error);
-            recover::abandon(self.pool, store, landing, (LandingEvent::Blocked, &why))?;
-            return Err(error);
-        }
-        match recover::settle(self.pool, store, landing)? {
-            recover::Settled::Landed => Ok(()),
-            recover::Settled::Undone(_) => Err(error),
-        }
     }
 
     /// The landing of the same key that is done.
@@ -251,21 +288,9 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// The commit of the same branch that landed last, if this work goes on from it and the target still holds it: by a squash the
-    /// target does not know that commit.
     fn since(&self, store: &LocalStore, tip: &Oid) -> Result<Option<Oid>, LandError> {
-        let (git, repo) = (&self.pool.git, self.pool.repository());
         let Some(branch) = &self.source.branch else { return Ok(None) };
-        for done in store.landings_of(branch, self.target)? {
-            let squashed = matches!(done.strategy, LandStrategy::Squash | LandStrategy::Rebase);
-            if squashed
-                && git::is_ancestor(git, repo, &done.source, &self.source.tip)?
-                && git::is_ancestor(git, repo, &done.candidate, tip)?
-            {
-                return Ok(Some(done.source));
-            }
-        }
-        Ok(None)
+        landed_last(self.pool, store, (branch, &self.source.tip), (self.target, tip))
     }
 
     /// Looks for what is in the way, for nothing but to tell.
@@ -354,6 +379,50 @@ impl Job<'_> {
             Err(error) if error.moved() => Ok(false),
             deleted => Ok(deleted.map(|()| true)?),
         }
+    }
+}
+
+/// The commit of a branch that landed last, if the branch goes on from it and the target still holds what came of it: by a squash
+/// the target does not know that commit.
+pub(in crate::ops) fn landed_last<E: From<StoreError> + From<GitError>>(
+    pool: &Pool,
+    store: &LocalStore,
+    (branch, source): (&BranchName, &Oid),
+    (target, at): (&BranchName, &Oid),
+) -> Result<Option<Oid>, E> {
+    let (git, repo) = (&pool.git, pool.repository());
+    for done in store.landings_of(branch, target)? {
+        let squashed = matches!(done.strategy, LandStrategy::Squash | LandStrategy::Rebase);
+        // Work that merged its target since has what landed from there.
+        if squashed
+            && git::is_ancestor(git, repo, &done.source, source)?
+            && git::is_ancestor(git, repo, &done.candidate, at)?
+            && !git::is_ancestor(git, repo, &done.candidate, source)?
+        {
+            return Ok(Some(done.source));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes back a landing that failed, or finishes one that went through in spite of the error.
+pub(super) fn settle(
+    pool: &Pool,
+    store: &mut LocalStore,
+    landing: &LandingRecord,
+    error: LandError,
+) -> Result<(), LandError> {
+    let before = store.landing(landing.id)?.map(|landing| landing.state);
+    let blocked =
+        matches!(error, LandError::Overlaps { .. } | LandError::Occupied { .. } | LandError::IndexLocked(_));
+    if blocked && before != Some(LandingState::Applying) {
+        let why = chain(&error);
+        recover::abandon(pool, store, landing, (LandingEvent::Blocked, &why))?;
+        return Err(error);
+    }
+    match recover::settle(pool, store, landing)? {
+        recover::Settled::Landed | recover::Settled::LaidOut => Ok(()),
+        recover::Settled::Undone(_) => Err(error),
     }
 }
 

@@ -13,6 +13,7 @@ mod candidate;
 mod check;
 mod error;
 mod go;
+mod lay;
 mod outcome;
 mod place;
 mod plan;
@@ -21,12 +22,12 @@ mod refs;
 mod source;
 mod swap;
 
+pub(super) use self::{candidate::hunks, go::landed_last, outcome::is_landed, recover::recover};
 pub use self::{
     error::LandError,
     go::land,
     outcome::{
-        ConflictReport, IncludeUncommitted, LandMode, LandRequest, LandSource, Landed, LandedFate, Overlap,
-        OverlapKind,
+        ConflictReport, IncludeUncommitted, LandMode, LandRequest, LandSource, Landed, LandedFate,
+        OnConflict, Overlap, OverlapKind,
     },
 };
-pub(super) use self::{outcome::is_landed, recover::recover};

@@ -33,6 +33,18 @@ pub enum LandMode {
     Land,
     /// Only as far as nothing changes, to see what would come of it.
     DryRun,
+    /// Only into the target's checkout, where it stays staged for the user to commit.
+    NoCommit,
+}
+
+/// What happens to a merge that does not go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// It is told, and nothing is changed.
+    #[default]
+    Tell,
+    /// It is told, and the target is merged into the work in its worktree, where it stays in progress to be resolved.
+    Prepare,
 }
 
 /// What happens to work that is not committed.
@@ -62,6 +74,8 @@ pub struct LandRequest {
     pub mode: LandMode,
     /// What happens to work that is not committed.
     pub uncommitted: IncludeUncommitted,
+    /// What happens when it does not merge.
+    pub on_conflict: OnConflict,
 }
 
 impl LandRequest {
@@ -76,6 +90,7 @@ impl LandRequest {
             key: None,
             mode: LandMode::Land,
             uncommitted: IncludeUncommitted::Refuse,
+            on_conflict: OnConflict::Tell,
         }
     }
 }
@@ -91,6 +106,8 @@ pub enum LandedFate {
     NothingToAdd,
     /// It would land; nothing was changed.
     WouldLand,
+    /// It lies staged in the target's checkout; the target is where it was.
+    Staged,
 }
 
 /// A landing that went well.
@@ -149,6 +166,8 @@ pub struct ConflictReport {
     pub conflicts: Conflicts,
     /// The files with conflict markers, each from its first marker on and cut short.
     pub hunks: Vec<(BString, String)>,
+    /// The worktree in which the merge is in progress now, to be resolved.
+    pub prepared: Option<PathBuf>,
 }
 
 /// A path of the checkout that a landing would change, and that is not as the target has it.

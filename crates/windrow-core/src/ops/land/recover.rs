@@ -7,7 +7,7 @@ use windrow_model::{BranchName, LandingEvent, LandingRecord, LandingRecovery, La
 use super::{
     apply::{Room, io_error, lock_text},
     error::LandError,
-    go,
+    go, lay,
     place::Place,
     plan::Plan,
     refs, swap,
@@ -57,6 +57,9 @@ fn end(pool: &Pool, store: &mut LocalStore, landing: &LandingRecord, observer: &
     let what = format!("the landing of {} on `{}`", landing.source.short(), landing.target);
     match settle(pool, store, landing) {
         Ok(Settled::Landed) => observer.notice(&format!("finished {what}, which was interrupted")),
+        Ok(Settled::LaidOut) => {
+            observer.notice(&format!("finished laying out {what}, which was interrupted"))
+        }
         Ok(Settled::Undone(stay)) if stay.is_empty() => {
             observer.notice(&format!("took back {what}, which was interrupted"));
         }
@@ -74,6 +77,8 @@ fn end(pool: &Pool, store: &mut LocalStore, landing: &LandingRecord, observer: &
 pub(super) enum Settled {
     /// The target holds it.
     Landed,
+    /// It lies in its checkout, without a commit.
+    LaidOut,
     /// It is taken back, but for these paths, where somebody wrote meanwhile.
     Undone(Vec<bstr::BString>),
 }
@@ -85,6 +90,12 @@ pub(super) fn settle(
     landing: &LandingRecord,
 ) -> Result<Settled, LandError> {
     let state = store.landing(landing.id)?.map_or(LandingState::Undone, |landing| landing.state);
+    let room = Room::of(pool, landing.id);
+    if let (LandingState::Applying, Some(laid_out)) = (state, lay::is_laid_out(&room)?) {
+        let Some(place) = place_of(landing).filter(|_| laid_out) else { return undo(pool, store, landing) };
+        lay::finish(pool, store, landing, lock_index(&place, landing, &room)?)?;
+        return Ok(Settled::LaidOut);
+    }
     match state.recovery() {
         LandingRecovery::Leave => Ok(Settled::Undone(Vec::new())),
         LandingRecovery::Forget | LandingRecovery::Discard => undo(pool, store, landing),

@@ -239,7 +239,11 @@ pub(super) fn follow_index(
 }
 
 /// The entries afterwards; `None` when nothing differs.
-fn followed(plan: &Plan, swap: &Swap, entries: &[IndexEntry]) -> io::Result<Option<Vec<IndexEntry>>> {
+pub(super) fn followed(
+    plan: &Plan,
+    swap: &Swap,
+    entries: &[IndexEntry],
+) -> io::Result<Option<Vec<IndexEntry>>> {
     let steps: std::collections::BTreeMap<&BString, &Step> =
         plan.steps.iter().map(|step| (&step.path, step)).collect();
     let is = |entry: &IndexEntry, content: Option<Content>| {
