@@ -20,6 +20,7 @@ mod endings;
 mod errors;
 #[cfg(target_os = "linux")]
 mod faults;
+mod first_status;
 mod following;
 mod guard;
 mod h01_h09;
