@@ -28,6 +28,7 @@ use windrow_testkit::{Binary, TestRepo, processes_under};
 use crate::{Result, ci};
 use figures::Comparison;
 use ground::{Ground, Grounds, Measured, on_each};
+pub(crate) use interrupt::Alone;
 use report::Report;
 use scene::{Scene, Stage};
 

@@ -71,6 +71,8 @@ mod shell;
 mod side_by_side;
 mod space;
 mod standing_aside;
+#[cfg(target_os = "linux")]
+mod strategies;
 mod supervision;
 mod tasks;
 mod template;
