@@ -4,6 +4,7 @@ mod calls;
 mod claim;
 mod figures;
 mod ground;
+mod held;
 mod interrupt;
 mod keeper;
 mod lease;
@@ -95,6 +96,15 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_000)]
         worktrees: usize,
     },
+    /// What many worktrees take of the disk, as a multiple of one of git's: for each strategy on each file system.
+    Space {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        grounds: Grounds,
+        #[command(flatten)]
+        holding: held::Holding,
+    },
     /// The highest anonymous memory of `windrow acquire`.
     Memory {
         #[command(flatten)]
@@ -148,6 +158,7 @@ impl Bench {
         | Self::Run { scene, .. }
         | Self::Keeper { scene, .. }
         | Self::Reconcile { scene, .. }
+        | Self::Space { scene, .. }
         | Self::Memory { scene, .. }) = self;
         scene
     }
@@ -176,6 +187,10 @@ impl Bench {
                     let stage = Stage::build(ground, binary, files, &together.source)?;
                     together::together(ground, &stage, together)
                 });
+            }
+            Self::Space { grounds, holding, .. } => {
+                let held = held::held(grounds, &scene.directory(), (binary, files), holding)?;
+                return Ok(held.map(Report::Held));
             }
             Self::Lease { runs, .. } => lease::lease(&repo(), files, runs.runs)?,
             Self::Run { runs, running, .. } => {
