@@ -44,7 +44,7 @@ pub use carry::{
 pub use clear::clear;
 pub use dirs::{DirectoryError, Seclusion, can_make, check_parent, own_dir, private_dir};
 pub use freeze::{freeze, thaw};
-pub use identity::directory_identity;
+pub use identity::{directory_identity, may_hold_subvolume};
 pub use materialise::{
     Age, BlobReader, BlobSource, Directories, Manner, MaterialiseError, Original, Progress, Protection,
     Quiet, Taking, Written, materialise,

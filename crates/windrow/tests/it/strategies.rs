@@ -5,13 +5,15 @@ use std::time::Duration;
 use windrow_testkit::{FileSystem, Invocation, Root, STRATEGY, Surroundings, loop_fs, root_only};
 
 /// Leasing, a run with work of every kind, both ways back, and writes at the last moment.
-const SCENARIOS: [&str; 7] = [
+const SCENARIOS: [&str; 9] = [
     "lease::a_shell_can_capture_the_path_and_work_there",
     "run::commits_are_counted_and_named",
     "leases::a_kept_worktree_stays_for_its_time_and_goes_with_the_next_command",
     "late_writes::h05_a_file_that_comes_at_the_last_moment_is_kept",
     "rescue::unsaved_work_comes_back",
     "restore::h10_everything_but_the_build_output_comes_back_byte_for_byte",
+    "endings::h33_a_removal_cut_short_is_hidden_from_git_and_goes_on_with_all_that_was_saved",
+    "h14_h18::h16_a_worktree_that_somebody_deleted_is_no_deletion_of_all_files",
     "keeper::h39_a_killed_run_leaves_no_process_and_its_work_in_a_rescue",
 ];
 
