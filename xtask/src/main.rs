@@ -11,6 +11,8 @@ mod hazards;
 mod picture;
 mod soak;
 mod source;
+#[cfg(target_os = "linux")]
+mod strategy_tests;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +43,9 @@ enum Chore {
     },
     /// Runs git's own scripts about worktrees in repositories that hold one of ours.
     GitTests(git_tests::GitTests),
+    /// Runs the core of the integration tests with one strategy, on an image of a file system.
+    #[cfg(target_os = "linux")]
+    StrategyTests(strategy_tests::StrategyTests),
     /// Runs everything that continuous integration runs.
     Ci,
     /// Draws docs/terminal.svg from a session with the release build.
@@ -59,6 +64,8 @@ fn main() -> ExitCode {
         Chore::Hazards { check: false } => hazards::write(&root()),
         Chore::Hazards { check: true } => hazards::check(&root()),
         Chore::GitTests(args) => git_tests::run(&root(), &args),
+        #[cfg(target_os = "linux")]
+        Chore::StrategyTests(wanted) => strategy_tests::run(&root(), &wanted),
         Chore::Ci => ci::run(&root()),
         Chore::Picture => picture::write(&root()),
         Chore::Bench(bench) => bench::run(&root(), &bench),

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::{Binary, Surroundings, TestRepo};
+use crate::{Binary, Surroundings, TestRepo, strategy};
 
 /// Wishes for a [`TestRepo`].
 #[derive(Debug, Default)]
@@ -84,11 +84,11 @@ impl TestRepoBuilder {
         self
     }
 
-    /// Makes the repository.
+    /// Makes the repository, and a template in it where the tests run with a [strategy](crate::STRATEGY) that needs one.
     ///
     /// # Panics
     ///
-    /// Panics when git or the file system refuses.
+    /// Panics when git or the file system refuses, or when that strategy cannot be had.
     #[track_caller]
     pub fn build(self) -> TestRepo {
         let surroundings = self.parent.as_deref().map_or_else(Surroundings::new, Surroundings::inside);
@@ -104,6 +104,11 @@ impl TestRepoBuilder {
                 repo.commit("Begin");
             }
             Shape::Bare => commit_into_bare(&repo, self.files),
+        }
+        if self.shape == Shape::Unborn {
+            strategy::nothing_to_prepare();
+        } else {
+            strategy::prepare(&repo);
         }
         repo
     }

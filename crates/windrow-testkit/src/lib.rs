@@ -32,6 +32,7 @@ mod running;
 #[cfg(target_os = "linux")]
 mod seeded;
 mod snapshot;
+mod strategy;
 mod surroundings;
 #[cfg(target_os = "linux")]
 mod sweep;
@@ -64,6 +65,7 @@ pub use repo::{Binary, TestRepo};
 pub use running::Running;
 pub use seeded::noise;
 pub use snapshot::{Entry, EntryKind, Include, TreeSnapshot, assert_same};
+pub use strategy::{STRATEGY, is_template_of_the_kit};
 pub use surroundings::Surroundings;
 #[cfg(target_os = "linux")]
 pub use sweep::{Backend, Mode, Scenario, Sweep, Tally, Violation};

@@ -112,6 +112,11 @@ impl TestRepo {
         self.command(self.program(), &self.path).args(arguments)
     }
 
+    /// Tells whether there is a program under test.
+    pub(crate) fn has_program(&self) -> bool {
+        self.binary.is_some()
+    }
+
     /// The program under test.
     #[track_caller]
     pub(crate) fn program(&self) -> &Path {

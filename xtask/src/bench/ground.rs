@@ -125,6 +125,12 @@ pub(super) struct Measured<T> {
     pub(super) failures: Vec<String>,
 }
 
+impl<T> Measured<T> {
+    pub(super) fn map<U>(self, into: impl FnMut(T) -> U) -> Measured<U> {
+        Measured { results: self.results.into_iter().map(into).collect(), failures: self.failures }
+    }
+}
+
 /// Measures on each of the file systems, one after the other, also after a failure: what was measured is not lost. What needs root
 /// is skipped loudly without it.
 ///

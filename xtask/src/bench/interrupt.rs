@@ -42,7 +42,7 @@ rm -rf -- "$1"
 
 /// A mount namespace that holds only us and what we started since, and a directory for all that it makes.
 #[derive(Debug)]
-pub(super) struct Alone {
+pub(crate) struct Alone {
     namespace: PathBuf,
     directory: Option<TempDir>,
     guardian: Child,
@@ -55,7 +55,7 @@ impl Alone {
     /// # Errors
     ///
     /// Fails when the directory cannot be made or the guardian cannot be started.
-    pub(super) fn begin(what: &str, parent: &Path) -> Result<Option<Self>> {
+    pub(crate) fn begin(what: &str, parent: &Path) -> Result<Option<Self>> {
         let Some(root) = root_only(what) else { return Ok(None) };
         let before = own_namespace()?.1;
         let directory = tempfile::Builder::new().prefix("windrow-bench-").tempdir_in(parent)?;
@@ -78,12 +78,12 @@ impl Alone {
     }
 
     /// Where to put everything.
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.as_ref().expect("it is there until the end").path()
     }
 
     /// Kills everything else in the namespace, until there is nothing.
-    pub(super) fn kill_others(&self) {
+    pub(crate) fn kill_others(&self) {
         kill_others(&self.namespace);
     }
 }

@@ -5,6 +5,7 @@ mod claim;
 mod conflicts;
 mod figures;
 mod ground;
+mod held;
 mod interrupt;
 mod keeper;
 mod lease;
@@ -29,6 +30,7 @@ use windrow_testkit::{Binary, TestRepo, processes_under};
 use crate::{Result, ci};
 use figures::Comparison;
 use ground::{Ground, Grounds, Measured, on_each};
+pub(crate) use interrupt::Alone;
 use report::Report;
 use scene::{Scene, Stage};
 
@@ -104,6 +106,15 @@ pub(crate) enum Bench {
         #[command(flatten)]
         forecasting: conflicts::Forecasting,
     },
+    /// What many worktrees take of the disk, as a multiple of one of git's: for each strategy on each file system.
+    Space {
+        #[command(flatten)]
+        scene: Scene,
+        #[command(flatten)]
+        grounds: Grounds,
+        #[command(flatten)]
+        holding: held::Holding,
+    },
     /// The highest anonymous memory of `windrow acquire`.
     Memory {
         #[command(flatten)]
@@ -158,6 +169,7 @@ impl Bench {
         | Self::Keeper { scene, .. }
         | Self::Reconcile { scene, .. }
         | Self::Conflicts { scene, .. }
+        | Self::Space { scene, .. }
         | Self::Memory { scene, .. }) = self;
         scene
     }
@@ -187,6 +199,10 @@ impl Bench {
                     let stage = Stage::build(ground, binary, files, &together.source)?;
                     together::together(ground, &stage, together)
                 });
+            }
+            Self::Space { grounds, holding, .. } => {
+                let held = held::held(grounds, &scene.directory(), (binary, files), holding)?;
+                return Ok(held.map(Report::Held));
             }
             Self::Lease { runs, .. } => lease::lease(&repo(), files, runs.runs)?,
             Self::Run { runs, running, .. } => {

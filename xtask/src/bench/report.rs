@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::figures::{Comparison, Spread, cpus};
+use super::held::Held;
 
 /// Anything that can be shown either way.
 pub(super) enum Report {
     Comparison(Comparison),
+    Held(Held),
     Memory {
         /// What was looked at.
         of: String,
@@ -33,6 +35,7 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         match self {
             Self::Comparison(comparison) => comparison.json(),
+            Self::Held(held) => held.json(),
             Self::Memory { of, files, peak_bytes, samples, runs } => {
                 json!({ "bench": "memory", "of": of, "files": files, "cpus": cpus(), "runs": runs,
                 "peak_rss_anon_bytes": peak_bytes, "samples": samples })
@@ -53,7 +56,7 @@ impl Report {
     pub(super) fn comparison(&self) -> Option<&Comparison> {
         match self {
             Self::Comparison(comparison) => Some(comparison),
-            Self::Memory { .. } | Self::Keeper { .. } => None,
+            Self::Held(_) | Self::Memory { .. } | Self::Keeper { .. } => None,
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Comparison(comparison) => comparison.fmt(f),
+            Self::Held(held) => held.fmt(f),
             Self::Keeper { files, cleared, idle, wakeups, rss_anon_bytes } => {
                 let mebibytes = *rss_anon_bytes as f64 / f64::from(1 << 20);
                 writeln!(f, "keeper: {files} files, {} processors", cpus())?;

@@ -23,6 +23,36 @@ pub fn directory_identity(path: &Path) -> io::Result<Option<DirectoryIdentity>> 
     }
 }
 
+/// Tells whether what was known by an identity may have been a subvolume of the btrfs that a directory is on; what cannot be told
+/// was not.
+///
+/// Each subvolume says a file system id of its own, whose other half is that of the whole. *Source*: `btrfs_statfs`, and
+/// `BTRFS_FIRST_FREE_OBJECTID`, the inode of the top of each.
+#[must_use]
+pub fn may_hold_subvolume(directory: &Path, subvolume: &DirectoryIdentity) -> bool {
+    const TOP: u64 = 256;
+    const WHOLE: u64 = 0xffff_ffff;
+    let on = at::open_root(directory).and_then(|fd| Ok(is_btrfs(&fd)?.then_some(filesystem_of(&fd)?)));
+    subvolume.inode == TOP && matches!(on, Ok(Some(on)) if (on ^ subvolume.filesystem) & WHOLE == 0)
+}
+
+#[cfg(target_os = "linux")]
+fn is_btrfs(fd: &OwnedFd) -> io::Result<bool> {
+    /// *Source*: `BTRFS_SUPER_MAGIC` of statfs(2).
+    const BTRFS: u64 = 0x9123_683E;
+    Ok(u64::try_from(rustix::fs::fstatfs(fd)?.f_type).is_ok_and(|kind| kind == BTRFS))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_btrfs(_fd: &OwnedFd) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn filesystem_of(fd: &OwnedFd) -> io::Result<u64> {
+    Ok(rustix::fs::fstatvfs(fd)?.f_fsid)
+}
+
 fn is_loop(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
@@ -77,11 +107,7 @@ fn xfs_uuid(fd: &OwnedFd) -> io::Result<u64> {
 #[cfg(not(target_os = "linux"))]
 fn identity_of(fd: &OwnedFd) -> io::Result<DirectoryIdentity> {
     let stat = rustix::fs::fstat(fd)?;
-    Ok(DirectoryIdentity {
-        filesystem: rustix::fs::fstatvfs(fd)?.f_fsid,
-        inode: stat.st_ino,
-        born_nanos: None,
-    })
+    Ok(DirectoryIdentity { filesystem: filesystem_of(fd)?, inode: stat.st_ino, born_nanos: None })
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Directories are made first, once each, beside a descriptor of their parent. Files are then written by directory, in
 //! chunks that threads take from a common counter. A file costs four system calls: `openat` (O_CREAT, O_EXCL,
 //! O_NOFOLLOW), `write`, `fstat` on the same descriptor *after* the write, so that the first `git status` opens nothing,
-//! and `close` (counted with `strace -c`; a debug build adds a check at `close`); a directory costs an `openat2` more per chunk of 256 files.
+//! and `close` (counted with `strace -c`; a debug build adds a check at `close`), and `utimensat` where it is to be older than it is
+//! ([`Age`]); a directory costs an `openat2` more per chunk of 256 files.
 //!
 //! # Locking
 //! None: the caller owns the worktree, which nobody else knows yet.
@@ -26,11 +27,12 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use bstr::BString;
 use rustix::{fs::Mode, io::Errno};
-use windrow_model::{EntryMode, FileStat, Oid, TreeEntry};
+use windrow_model::{EntryMode, FileStat, Oid, Stamp, TreeEntry};
 
 pub use self::original::{Original, Taking};
 use self::{
@@ -184,6 +186,7 @@ pub fn materialise<S: BlobSource>(
         source,
         original: manner.original.and_then(Opened::new),
         protection: manner.protection,
+        mtime: manner.age.mtime(SystemTime::now()),
         progress,
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
@@ -199,8 +202,36 @@ pub struct Manner<'a> {
     pub directories: Directories,
     /// Who may write into the files.
     pub protection: Protection,
+    /// Which time of their last change files get.
+    pub age: Age,
     /// What files are taken over from where it holds them.
     pub original: Option<Original<'a>>,
+}
+
+/// Which time of their last change files get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Age {
+    /// That of their writing.
+    #[default]
+    New,
+    /// One shortly before, for files whose index is written at once: git reads every file again whose time is not before the second
+    /// in which its index was written. *Source*: "racy git" in git's technical documentation.
+    Settled,
+}
+
+/// By how much a file is made older: more than the second that git compares and the tick by which the clocks of files lag.
+const SETTLING: Duration = Duration::from_secs(2);
+
+impl Age {
+    /// The time to give to files that are written from now on; `None` for the one that they get by themselves.
+    fn mtime(self, now: SystemTime) -> Option<Stamp> {
+        let before = match self {
+            Self::New => None,
+            Self::Settled => now.checked_sub(SETTLING),
+        };
+        let since = before?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(Stamp { seconds: i64::try_from(since.as_secs()).ok()?, nanos: since.subsec_nanos() })
+    }
 }
 
 /// Who may write into the files.
@@ -260,6 +291,7 @@ struct Job<'a, S> {
     source: &'a S,
     original: Option<Opened<'a>>,
     protection: Protection,
+    mtime: Option<Stamp>,
     progress: &'a dyn Progress,
     next: AtomicUsize,
     stop: AtomicBool,
@@ -306,7 +338,8 @@ impl<S: BlobSource> Job<'_, S> {
 
     fn work_until_done(&self, part: &mut Part) -> Result<(), MaterialiseError> {
         let reader = self.source.reader().map_err(|source| MaterialiseError::write(b"", source))?;
-        let mut writer = Writer { reader, buffer: Vec::new(), protection: self.protection };
+        let mut writer =
+            Writer { reader, buffer: Vec::new(), protection: self.protection, mtime: self.mtime };
         while let Some(chunk) = self.chunks.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let fail = |source| MaterialiseError::write(chunk.directory, source);
             let directory = at::open_dir(&self.root, chunk.directory).map_err(fail)?;
@@ -342,6 +375,7 @@ struct Writer<R> {
     reader: R,
     buffer: Vec<u8>,
     protection: Protection,
+    mtime: Option<Stamp>,
 }
 
 impl<R: BlobReader> Writer<R> {
@@ -388,6 +422,7 @@ impl<R: BlobReader> Writer<R> {
             }
             write_content(&mut file, &self.buffer).map_err(fail)?;
         }
+        self.mtime.map_or(Ok(()), |mtime| at::set_mtime(&file, mtime)).map_err(fail)?;
         at::stat_of(&file).map(|(stat, _)| stat).map_err(fail)
     }
 

@@ -44,10 +44,10 @@ pub use carry::{
 pub use clear::clear;
 pub use dirs::{DirectoryError, Seclusion, can_make, check_parent, own_dir, private_dir};
 pub use freeze::{freeze, thaw};
-pub use identity::directory_identity;
+pub use identity::{directory_identity, may_hold_subvolume};
 pub use materialise::{
-    BlobReader, BlobSource, Directories, Manner, MaterialiseError, Original, Progress, Protection, Quiet,
-    Taking, Written, materialise,
+    Age, BlobReader, BlobSource, Directories, Manner, MaterialiseError, Original, Progress, Protection,
+    Quiet, Taking, Written, materialise,
 };
 pub use overlay::{Layers, mount_overlay, shows_overlay, try_overlay, unmount};
 pub use patterns::{PathKind, PatternError, Patterns, Verdict};

@@ -21,7 +21,7 @@ use super::{
     template::{self, Template, TemplateKind},
 };
 use crate::{
-    fs::{self, Directories, Manner, Original, Protection, Taking},
+    fs::{self, Age, Directories, Manner, Original, Protection, Taking},
     git::{self, Objects, TreeListing},
     process,
 };
@@ -112,7 +112,8 @@ impl Way {
             known,
             taking: *taking,
         });
-        let manner = Manner { directories: Directories::New, protection: place.protection, original };
+        let (directories, protection) = (Directories::New, place.protection);
+        let manner = Manner { directories, protection, age: Age::Settled, original };
         observer.stage("checking out", Some(tree.entries.len() as u64));
         let written = Forward::while_working(observer, |progress| {
             let (source, threads) = (Source(objects), create::threads());
@@ -202,7 +203,8 @@ pub(super) fn switch(
             .map_err(|source| CreateError::Io { path: place.root.join(path.to_string()), source })?;
     }
     observer.stage("bringing it up to date", Some(step.added.len() as u64));
-    let manner = Manner { directories: Directories::Any, protection: place.protection, original: None };
+    let (directories, protection) = (Directories::Any, place.protection);
+    let manner = Manner { directories, protection, age: Age::Settled, original: None };
     let written = Forward::while_working(observer, |progress| {
         fs::materialise(manner, place.root, &step.added, &Source(objects), create::threads(), progress)
     })?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use windrow_model::{WorktreeRecord, WorktreeState};
+use windrow_model::{DirectoryIdentity, WorktreeRecord, WorktreeState};
 
 use super::{overlay, pool::Pool};
 use crate::{fs, git};
@@ -74,7 +74,17 @@ pub(super) fn absence(record: &WorktreeRecord) -> Result<Presence, String> {
     let seen =
         fs::directory_identity(&nearest).map_err(|error| format!("`{}`: {error}", nearest.display()))?;
     let in_sight = seen.is_some_and(|seen| seen.filesystem == recorded.filesystem);
-    Ok(if in_sight { Presence::Absent } else { Presence::OutOfSight })
+    Ok(if in_sight || was_subvolume_here(record, recorded) { Presence::Absent } else { Presence::OutOfSight })
+}
+
+/// Tells whether a worktree was a snapshot in the very directory that is there now. The id of its file system was its own, so what
+/// lies around it cannot have the same; but there is a trash that is older than the worktree, as there was one before the first
+/// template. Another directory in its place, the one below a mount for instance, would have a younger one or none.
+fn was_subvolume_here(record: &WorktreeRecord, recorded: &DirectoryIdentity) -> bool {
+    let trash = Pool::trash_of(record);
+    let found = fs::directory_identity(&trash).ok().flatten();
+    let born = found.filter(|_| fs::may_hold_subvolume(&trash, recorded)).and_then(|found| found.born_nanos);
+    born.is_some_and(|born| i128::from(born) < record.created_at.as_nanosecond())
 }
 
 fn registration(pool: &Pool, record: &WorktreeRecord) -> Result<Presence, String> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use windrow_testkit::{Binary, TestRepo, TestRepoBuilder, poll_until};
+use windrow_testkit::{Binary, TestRepo, TestRepoBuilder, is_template_of_the_kit, poll_until};
 
 /// A worktree that somebody leased.
 pub(crate) struct Leased {
@@ -55,11 +55,12 @@ pub(crate) fn pool_directory(repo: &TestRepo) -> PathBuf {
     name.into()
 }
 
-/// What lies in the pool, but for trash on its way out.
+/// What lies in the pool, but for trash on its way out and a template that the kit made.
 #[track_caller]
 pub(crate) fn pool_entries(directory: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let names = entries.map(|entry| entry.expect("a listed entry").file_name());
+    let names = names.filter(|name| !is_template_of_the_kit(name));
     let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
     names.retain(|name| name != ".trash");
     names.sort();

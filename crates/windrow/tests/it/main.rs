@@ -21,6 +21,7 @@ mod endings;
 mod errors;
 #[cfg(target_os = "linux")]
 mod faults;
+mod first_status;
 mod following;
 mod guard;
 mod h01_h09;
@@ -73,6 +74,8 @@ mod shell;
 mod side_by_side;
 mod space;
 mod standing_aside;
+#[cfg(target_os = "linux")]
+mod strategies;
 mod supervision;
 mod tasks;
 mod template;

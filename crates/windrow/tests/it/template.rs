@@ -55,8 +55,10 @@ fn templates(repo: &TestRepo) -> Vec<Value> {
     windrow(repo, &["pool", "status", "--json"]).json()["templates"].as_array().unwrap().clone()
 }
 
+/// Asks git, which may write what it finds into the index.
 fn status(repo: &TestRepo, worktree: &Path) -> String {
-    repo.git_in(worktree, ["status", "--porcelain", "--ignored"])
+    let asked = repo.git_invocation(worktree).args(["status", "--porcelain", "--ignored"]);
+    asked.env("GIT_OPTIONAL_LOCKS", "1").run().assert_success().text()
 }
 
 /// The stat data in the index, which git brings up to date when it had to look into a file.

@@ -55,15 +55,17 @@ impl Tree {
     }
 
     fn write(&mut self, root: &Path, threads: usize) -> Result<Written, MaterialiseError> {
+        self.write_in(Manner::default(), root, threads)
+    }
+
+    fn write_in(
+        &mut self,
+        manner: Manner<'_>,
+        root: &Path,
+        threads: usize,
+    ) -> Result<Written, MaterialiseError> {
         self.entries.sort_by(|a, b| a.path.cmp(&b.path));
-        materialise(
-            Manner::default(),
-            root,
-            &self.entries,
-            &self.blobs,
-            NonZeroUsize::new(threads).unwrap(),
-            &Quiet,
-        )
+        materialise(manner, root, &self.entries, &self.blobs, NonZeroUsize::new(threads).unwrap(), &Quiet)
     }
 }
 
@@ -104,6 +106,24 @@ fn five_thousand_files_have_their_content_and_the_reported_stat_data() {
         }
         assert_eq!(written.bytes, bytes);
     }
+}
+
+#[test]
+fn settled_files_are_older_than_what_is_written_next_and_other_files_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let seconds = |stat: &FileStat| stat.mtime.seconds;
+    let before = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let before = i64::try_from(before).unwrap();
+    let settled = Manner { age: Age::Settled, ..Manner::default() };
+    let written = Tree::files(&["a/b", "c"]).write_in(settled, dir.path(), 1).unwrap();
+    put(dir.path(), "index", "");
+    let index = dir.path().join("index").metadata().unwrap().mtime();
+    for (name, stat) in ["a/b", "c"].into_iter().zip(&written.stats) {
+        assert_stat(stat, &dir.path().join(name));
+        assert!(seconds(stat) < index && seconds(stat) >= before - 2, "{stat:?}");
+    }
+    let written = Tree::files(&["d"]).write(dir.path(), 1).unwrap();
+    assert!(seconds(&written.stats[0]) >= before - 1, "{written:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use windrow_testkit::{TestRepo, assert_same, root_only};
+use windrow_testkit::{Binary, FileSystem, TestRepo, assert_same, loop_fs, root_only};
 
 use crate::pool::{
     Lease, acquire, everything, expire, nudge, outlast, pool_root, registered, repository, restore, state,
@@ -85,4 +85,36 @@ fn h09_a_worktree_that_was_moved_by_hand_is_not_deleted() {
     nudge(&repo);
     assert_same(&before, &everything(&moved));
     assert_eq!(repo.git(["cat-file", "-t", &tip]), "commit");
+}
+
+/// The file system around a snapshot is another one by its id, so that alone does not tell whether it can be seen.
+#[test]
+fn h09_a_snapshot_is_not_gone_where_another_directory_of_its_file_system_hides_the_pool() {
+    let Some(root) = root_only("an image of btrfs") else { return };
+    let Some(mounted) = loop_fs(root, FileSystem::Btrfs, 4 << 30) else { return };
+    let binary = Binary(env!("CARGO_BIN_EXE_windrow").into());
+    let repo = TestRepo::builder().binary(binary).inside(mounted.path()).build();
+    windrow(&repo, &["pool", "template"]);
+    let lease = acquire(&repo, &["--name", "fern", "--strategy", "snapshot", "--ttl", "1s"]);
+    let tip = work(&repo, &lease);
+    let admins = repo.git_dir().join("worktrees");
+    let before = (everything(&admins), everything(&lease.path));
+    let (other, hidden) = (repo.root().join("other"), pool_root(&repo));
+    fs::create_dir(&other).unwrap();
+    outlast(1);
+    // The second time there is a trash in it.
+    let script = "set -e; mount --bind \"$3\" \"$1\"; for name in one two; do \
+                  \"$2\" acquire --detach --strategy checkout --name $name; \"$2\" release $name; done";
+    let unshare = repo.command("unshare", repo.path()).args(["--mount", "sh", "-c", script, "sh"]);
+    unshare.arg(&hidden).arg(env!("CARGO_BIN_EXE_windrow")).arg(&other).run().assert_success();
+    assert!(other.join(".trash").is_dir(), "it was used as the pool");
+    assert_same(&before.0, &everything(&admins));
+    assert_same(&before.1, &everything(&lease.path));
+    // Where it can be seen that it is gone, what only its registration remembers is saved.
+    fs::remove_dir_all(&lease.path).unwrap();
+    windrow(&repo, &["release", "fern"]);
+    assert_eq!(state(&repo, "fern"), "gone");
+    let kept = repo.git(["for-each-ref", "--contains", &tip, "--format=%(refname)"]);
+    assert!(kept.starts_with("refs/windrow/rescue/fern"), "{kept}");
+    windrow(&repo, &["pool", "template", "--remove"]);
 }
