@@ -36,10 +36,20 @@ pub struct Settings {
 }
 
 /// Bringing work home.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LandSettings {
     /// How commits become part of their target; a merge.
     pub strategy: LandStrategy,
+    /// What is run on the merged files before anything moves; `None` is nothing.
+    pub verify: Option<String>,
+    /// How long that may take; 30 min.
+    pub verify_timeout: Duration,
+}
+
+impl Default for LandSettings {
+    fn default() -> Self {
+        Self { strategy: LandStrategy::default(), verify: None, verify_timeout: Duration::from_secs(30 * 60) }
+    }
 }
 
 /// Looking at what is everybody's.

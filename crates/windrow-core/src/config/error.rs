@@ -117,6 +117,17 @@ pub enum ConfigError {
         /// The key, escaped for display.
         key: String,
     },
+    /// The committed file names a command.
+    #[error(
+        "{place}: `{key}` is refused: a committed file names no command to run; set it in the private file of the repository or \
+         in your own"
+    )]
+    CommittedCommand {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: &'static str,
+    },
     /// The program's own version cannot be compared.
     #[error("`{version}` is not a version such as 1.2.3")]
     ProgramVersion {

@@ -125,6 +125,7 @@ pub(super) enum Field<'a> {
     Directories(&'a mut Vec<String>),
     States(&'a mut Vec<String>),
     Ports(&'a mut PortRange),
+    Command(&'a mut Option<String>),
 }
 
 impl Field<'_> {
@@ -148,6 +149,7 @@ impl Field<'_> {
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
             Self::Directories(place) => *place = list(raw, is_inner_directory)?,
             Self::Ports(place) => *place = raw.text()?.parse().ok()?,
+            Self::Command(place) => *place = command(raw)?,
             Self::States(place) => *place = list(raw, is_state).filter(|states| are_states(states))?,
         }
         Some(())
@@ -167,6 +169,7 @@ impl Field<'_> {
             Self::Directory(text) => quoted(text),
             Self::BranchTemplate(template) => quoted(&template.to_string()),
             Self::Ports(range) => quoted(&range.to_string()),
+            Self::Command(command) => quoted(command.as_deref().unwrap_or_default()),
             Self::Delete(value) => quoted(word(DELETE, value)),
             Self::Log(value) => quoted(word(LOG, value)),
             Self::Seed(value) => quoted(word(SEED, value)),
@@ -224,6 +227,12 @@ fn duration(raw: &Raw) -> Option<Duration> {
         other => parse_duration(other.text()?).ok()?,
     };
     (duration <= LONGEST).then_some(duration)
+}
+
+/// The outer option says whether the value fits; nothing is no command.
+fn command(raw: &Raw) -> Option<Option<String>> {
+    let text = raw.text().filter(|text| !text.contains('\0'))?;
+    Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
 }
 
 fn checked(raw: &Raw, good: fn(&str) -> bool) -> Option<String> {

@@ -236,6 +236,9 @@ impl<'a> Resolver<'a> {
                 value: error::shown(text),
             });
         }
+        if let (Kind::Command, Origin::Repository(_)) = (doc.kind, &place.origin) {
+            return Err(ConfigError::CommittedCommand { place: place.clone(), key: doc.key });
+        }
         let set = match doc.field(&mut self.settings) {
             Some(field) => field.set(raw),
             None => raw.text().map(|text| text.clone_into(&mut self.min_version)),

@@ -81,7 +81,7 @@ pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use land::{
     ConflictReport, IncludeUncommitted, LandError, LandMode, LandRequest, LandSource, Landed, LandedFate,
-    Overlap, OverlapKind, land,
+    Overlap, OverlapKind, StoodHow, Verified, VerifyFailure, VerifyRequest, land,
 };
 pub use lease::Lease;
 pub use map::{

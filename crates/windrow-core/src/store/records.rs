@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::params;
 use windrow_model::{
     BatchId, BatchTask, BranchName, CarriedFile, Event, LandingId, LandingRecord, LeaseId, LeaseKey,
@@ -228,6 +229,39 @@ impl Records {
         let sql =
             "SELECT * FROM landings WHERE source = ?1 AND state = 'done' ORDER BY ended_at DESC, id DESC";
         self.database.list("list the landings of a commit", sql, [source.as_bytes()], rows::landing)
+    }
+
+    /// Finds out whether a tree stood a command after `since`; the inner option is the log of that.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn verified(
+        &self,
+        tree: &Oid,
+        command: &str,
+        since: Timestamp,
+    ) -> Result<Option<Option<PathBuf>>, StoreError> {
+        let sql = "SELECT log FROM verified WHERE tree = ?1 AND command = ?2 AND at >= ?3";
+        let values = params![tree.as_bytes(), command, since.as_microsecond()];
+        self.database.one("find a verification", sql, values, |row| rows::path_option(row, "log"))
+    }
+
+    /// Tells whether a lease exists only to verify a landing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn is_trial(&self, lease: LeaseId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM trials WHERE lease = ?1";
+        Ok(self.database.one("find a trial", sql, [lease.to_string()], |_| Ok(()))?.is_some())
+    }
+
+    /// Lists the live leases that exist only to verify a landing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn live_trials(&self) -> Result<Vec<LeaseId>, StoreError> {
+        let sql = "SELECT lease FROM trials JOIN leases ON leases.id = trials.lease WHERE ended_at IS NULL ORDER BY lease";
+        self.database.list("list trials", sql, [], |row| rows::parsed(row, "lease"))
     }
 
     /// Finds the worktree that had a name last, also one that is gone; one that is not gone is the last.

@@ -318,7 +318,7 @@ fn path(row: &Row<'_>, column: &str) -> Result<PathBuf> {
     row.get(column).map(|bytes: Vec<u8>| OsString::from_vec(bytes).into())
 }
 
-fn path_option(row: &Row<'_>, column: &str) -> Result<Option<PathBuf>> {
+pub(super) fn path_option(row: &Row<'_>, column: &str) -> Result<Option<PathBuf>> {
     let bytes: Option<Vec<u8>> = row.get(column)?;
     Ok(bytes.map(|bytes| OsString::from_vec(bytes).into()))
 }

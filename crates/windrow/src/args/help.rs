@@ -92,12 +92,16 @@ The target is the branch that the work began from, unless --onto names another. 
 that checkout changes with it: your staged, changed, untracked and ignored files stay as they are, and
 when one of them is in the way nothing is landed and all of them are listed. What is not committed in
 the worktree is not landed. The same commit lands once.
-Exit codes: 65 for a conflict or something in the way, 75 when the target moved or is in use.
+--verify runs a command on the merged files before anything moves. One that fails is run once more in a
+fresh worktree; what it prints is kept as a log. Files that stood it need not again for a week.
+Exit codes: 65 for a conflict, a verification that failed or something in the way, 75 when the target
+moved or is in use.
 
 Examples:
   windrow land fix                            by a merge commit, or as land.strategy says
   windrow land fix --squash --message 'Fix the parser'
   windrow land --branch topic --onto main --dry-run
+  windrow land fix --verify 'make test' --verify-timeout 10m
   windrow land --rescue fix";
 
 pub(super) const RESTORE: &str = "\

@@ -87,6 +87,8 @@ impl LandArgs {
             } else {
                 IncludeUncommitted::Refuse
             },
+            verify: self.verify(),
+            verify_timeout: self.verify_timeout,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The kinds of what keeps work from landing.
 
 use bstr::BString;
-use windrow_core::ops::{ConflictReport, LandError, Overlap};
+use windrow_core::ops::{ConflictReport, LandError, Overlap, VerifyFailure};
 use windrow_model::WorktreeName;
 
 use super::kind::{Classify, Kind};
 use crate::{
     render,
-    wire::{Bytes, Code, Conflict, InTheWay, Obstacle},
+    wire::{Bytes, Code, Conflict, FailedVerification, InTheWay, Obstacle},
 };
 
 impl Classify for LandError {
@@ -73,6 +73,10 @@ impl Classify for LandError {
             Self::IndexLocked(path) => Kind::new(Code::Busy)
                 .path(path)
                 .hint("nothing was changed; if no git runs there, remove that file"),
+            Self::VerifyFailed(failure) => not_verified(failure),
+            Self::Interrupted { .. } => Kind::new(Code::Busy).hint("nothing was changed; land again"),
+            Self::Trial(error) => error.kind(),
+            Self::Supervise(error) => error.kind(),
             Self::Moved { target } => {
                 Kind::new(Code::TargetMoved).branch(target).hint("nothing was changed; land again")
             }
@@ -95,6 +99,20 @@ fn conflict(report: &ConflictReport) -> Kind {
             .branch(target)
             .detail(|details| details.conflict = Some(Box::new(Conflict::from(report))))
             .hint(format!("nothing was changed; {again}"))
+    }
+}
+
+fn not_verified(failure: &VerifyFailure) -> Kind {
+    let hint = match &failure.log {
+        Some(log) => format!("nothing was changed; all that it printed is in `{}`", log.display()),
+        None => "nothing was changed".to_owned(),
+    };
+    Kind {
+        page: Some(render::tail(&failure.tail)),
+        ..Kind::new(Code::VerifyFailed)
+            .branch(&failure.target)
+            .detail(|details| details.verification = Some(Box::new(FailedVerification::from(failure))))
+            .hint(hint)
     }
 }
 

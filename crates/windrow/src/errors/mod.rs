@@ -128,7 +128,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 fn exit_of(code: Code) -> Exit {
     match code {
         Code::Usage => Exit::USAGE,
-        Code::Conflict | Code::StaleFence | Code::Blocked => Exit::CONFLICT,
+        Code::Conflict | Code::StaleFence | Code::Blocked | Code::VerifyFailed => Exit::CONFLICT,
         Code::PoolExhausted => Exit::EXHAUSTED,
         Code::Internal | Code::StateUnusable => Exit::INTERNAL,
         Code::Busy | Code::Lost | Code::TargetMoved => Exit::TRY_AGAIN,

@@ -24,6 +24,7 @@ impl Classify for ConfigError {
             | Self::WrongValue { .. }
             | Self::FileOnly { .. }
             | Self::CommittedVariable { .. }
+            | Self::CommittedCommand { .. }
             | Self::Steers { .. } => Kind::new(Code::Config),
             Self::ProgramVersion { .. } => Kind::new(Code::Internal),
         }

@@ -1,7 +1,7 @@
 //! What landed, and what did not.
 
 use bstr::BString;
-use windrow_core::ops::{ConflictReport, Landed, LandedFate, Overlap, OverlapKind};
+use windrow_core::ops::{ConflictReport, Landed, LandedFate, Overlap, OverlapKind, StoodHow, Verified};
 
 use super::{
     View,
@@ -32,6 +32,12 @@ pub(crate) fn landed(landed: &Landed, view: &View<'_>) -> String {
     if let Some(place) = &landed.place {
         lines.add("checkout", path(place, view));
     }
+    if let Some(verified) = &landed.verified {
+        lines.add("verified", stood(verified));
+        if let Some(log) = &verified.log {
+            lines.add("log", path(log, view));
+        }
+    }
     if let Some(name) = landed.branch.as_ref().filter(|_| landed.branch_deleted) {
         let deleted = paint(CARE, format!("deleted at {}", landed.source.short()));
         lines.add("branch", format!("{}  {deleted}", branch(Some(name), "none")));
@@ -44,6 +50,20 @@ pub(crate) fn landed(landed: &Landed, view: &View<'_>) -> String {
         lines.add("next", paint(TYPED, next));
     }
     format!("{}  {fate}\n{}", paint(NAME, name(landed)), lines.render("  "))
+}
+
+fn stood(verified: &Verified) -> String {
+    let command = safe(&verified.command);
+    match verified.how {
+        StoodHow::AtOnce => format!("{command}  {}", paint(GOOD, "passed")),
+        StoodHow::AtTheSecondTry => format!("{command}  {}", paint(CARE, "passed at the second try")),
+        StoodHow::Before => format!("{command}  {}", paint(FAINT, "passed before, on the same files")),
+    }
+}
+
+/// The last lines of a log.
+pub(crate) fn tail(text: &str) -> String {
+    text.lines().map(|line| format!("  {}\n", paint(FAINT, safe(line)))).collect()
 }
 
 fn name(landed: &Landed) -> String {

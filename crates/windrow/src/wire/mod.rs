@@ -37,7 +37,7 @@ pub(crate) use self::{
         ReleaseDocument, RenewDocument, RescueDocument, RescueDropDocument, RescueListDocument,
         RestoreDocument, RunDocument, ShowDocument,
     },
-    land::{Conflict, InTheWay, Obstacle},
+    land::{Conflict, FailedVerification, InTheWay, Obstacle},
     map::MapDocument,
     outcome::Exit,
     pool::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},

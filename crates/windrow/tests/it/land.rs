@@ -4,6 +4,7 @@ mod dirty;
 mod hostile;
 mod meanwhile;
 mod strategies;
+mod verify;
 
 use std::{collections::BTreeMap, fs, path::Path};
 

@@ -41,6 +41,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "Say hello",
         "draft",
         "landed  on main",
+        "tried 2 times",
         "## windrow/mine",
         "2 leases given back",
         "look",

@@ -5,10 +5,11 @@ use std::{io, path::PathBuf};
 use bstr::BString;
 use windrow_model::{BranchName, Oid, RescueId, WorktreeName};
 
-use super::outcome::{ConflictReport, Overlap};
+use super::outcome::{ConflictReport, Overlap, VerifyFailure};
 use crate::{
     fs, git,
-    ops::error::{SelectError, StateError},
+    ops::error::{AcquireError, SelectError, StateError},
+    process::SuperviseError,
 };
 
 /// Why nothing was landed.
@@ -139,6 +140,23 @@ pub enum LandError {
     /// Somebody else holds the index.
     #[error("`{}` exists: another git is at work there, or one has died", .0.display())]
     IndexLocked(PathBuf),
+    /// What the target would be did not stand its verification.
+    #[error("{0}")]
+    VerifyFailed(Box<VerifyFailure>),
+    /// We were asked to end while it was verified.
+    #[error("signal {signal} came while `{command}` ran")]
+    Interrupted {
+        /// What ran.
+        command: String,
+        /// What came.
+        signal: i32,
+    },
+    /// There is no worktree to verify in.
+    #[error("no worktree can be made to verify it in")]
+    Trial(#[source] Box<AcquireError>),
+    /// The verification could not be run.
+    #[error("the verification cannot be run")]
+    Supervise(#[source] SuperviseError),
     /// The target moved each time.
     #[error("`{target}` moved while it was being landed on")]
     Moved {

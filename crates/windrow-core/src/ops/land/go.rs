@@ -12,10 +12,11 @@ use super::{
     candidate::{self, Made, Wanted},
     check::Check,
     error::LandError,
-    outcome::{LandMode, LandRequest, Landed, LandedFate},
+    outcome::{LandMode, LandRequest, Landed, LandedFate, Verified},
     place::{self, Place},
     recover, refs,
     source::{self, Source},
+    verify::Trial,
 };
 use crate::{
     fs::{self, Swap},
@@ -33,6 +34,9 @@ use crate::{
 
 /// How long a target that moves all the time is followed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a target that moves while a landing is verified is followed at least.
+const TRIALS: u32 = 10;
 
 /// The right to land on one target.
 #[derive(Debug)]
@@ -62,11 +66,13 @@ pub fn land(pool: &Pool, request: &LandRequest, observer: &mut dyn Observer) -> 
     if source.branch.as_ref() == Some(&target) {
         return Err(LandError::OnItself(target));
     }
-    let job = Job { pool, request, source: &source, target: &target, strategy: strategy(pool, request) };
+    let trial = Trial::of(pool, request);
+    let strategy = strategy(pool, request);
+    let job = Job { pool, request, source: &source, target: &target, strategy, trial: trial.as_ref() };
     let lock = lock(pool, &target, Wait::Forever)?;
     // Whoever had it before may have died with it.
     recover::recover_under(pool, &mut store, &target, observer)?;
-    let mut landed = job.follow(&mut store)?;
+    let mut landed = job.follow(&mut store, observer)?;
     drop(lock);
     if landed.fate != LandedFate::WouldLand {
         landed.branch_deleted = job.dispose_of_branch(&store, &mut landed.notices);
@@ -96,21 +102,24 @@ struct Job<'a> {
     source: &'a Source,
     target: &'a BranchName,
     strategy: LandStrategy,
+    trial: Option<&'a Trial>,
 }
 
 impl Job<'_> {
-    /// Tries until the target stands still for long enough.
-    fn follow(&self, store: &mut LocalStore) -> Result<Landed, LandError> {
+    /// Tries until the target stands still for long enough; while it is verified it may move a few times.
+    fn follow(&self, store: &mut LocalStore, observer: &mut dyn Observer) -> Result<Landed, LandError> {
         let until = Instant::now() + PATIENCE;
+        let mut trials = self.trial.map_or(0, |_| TRIALS);
         loop {
-            match self.attempt(store) {
-                Err(LandError::Moved { .. }) if Instant::now() < until => {}
-                outcome => return outcome,
+            let outcome = self.attempt(store, observer);
+            if !matches!(outcome, Err(LandError::Moved { .. })) || (trials == 0 && Instant::now() >= until) {
+                return outcome;
             }
+            trials = trials.saturating_sub(1);
         }
     }
 
-    fn attempt(&self, store: &mut LocalStore) -> Result<Landed, LandError> {
+    fn attempt(&self, store: &mut LocalStore, observer: &mut dyn Observer) -> Result<Landed, LandError> {
         let pool = self.pool;
         if let Some(done) = self.with_key(store)? {
             return self.landed_before(&done);
@@ -144,7 +153,7 @@ impl Job<'_> {
             landed.work = self.work(&tip, &commit)?;
             return Ok(landed);
         }
-        self.apply(store, id, (tip, commit), place.as_ref())
+        self.apply(store, id, (tip, commit), place.as_ref(), observer)
     }
 
     fn make(&self, store: &LocalStore, id: LandingId, tip: &Oid, room: &Room) -> Result<Made, LandError> {
@@ -167,6 +176,7 @@ impl Job<'_> {
         id: LandingId,
         (before, candidate): (Oid, Oid),
         place: Option<&Place>,
+        observer: &mut dyn Observer,
     ) -> Result<Landed, LandError> {
         let mut landing = LandingRecord {
             id,
@@ -185,20 +195,61 @@ impl Job<'_> {
             detail: String::new(),
         };
         store.transaction(|tx| tx.insert_landing(&landing))?;
+        let verified = match self.verify(store, &landing, observer) {
+            Ok(verified) => verified,
+            Err(error) => return Err(self.not_verified(store, &landing, error)?),
+        };
         let room = Room::of(self.pool, id);
-        let mut remake = |store: &LocalStore, tip: &Oid| self.make(store, id, tip, &room);
-        let applied =
-            refs::keep(self.pool, id, &candidate).map_err(LandError::from).and_then(|()| match place {
-                Some(place) => apply::somewhere(self.pool, store, &mut landing, place, &mut remake),
-                None => apply::nowhere(self.pool, store, &landing),
-            });
+        let mut remake = |store: &LocalStore, tip: &Oid| self.remake(store, id, tip, &room);
+        let applied = match place {
+            Some(place) => apply::somewhere(self.pool, store, &mut landing, place, &mut remake),
+            None => apply::nowhere(self.pool, store, &landing),
+        };
         if let Err(error) = applied {
             self.settle(store, &landing, error)?;
         }
         let (before, candidate) = (landing.before, landing.candidate);
         let mut landed = self.outcome(Some(id), LandedFate::Landed, (before, candidate), place);
         landed.work = self.work(&before, &candidate)?;
+        landed.verified = verified;
         Ok(landed)
+    }
+
+    /// Keeps the commit, and has it stand its trial.
+    fn verify(
+        &self,
+        store: &mut LocalStore,
+        landing: &LandingRecord,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Verified>, LandError> {
+        refs::keep(self.pool, landing.id, &landing.candidate)?;
+        self.trial.map(|trial| trial.stand(self.pool, store, landing, observer)).transpose()
+    }
+
+    /// Makes the commit anew while the target cannot move; one that has not stood its trial gives the target free again.
+    fn remake(&self, store: &LocalStore, id: LandingId, tip: &Oid, room: &Room) -> Result<Made, LandError> {
+        let made = self.make(store, id, tip, room)?;
+        match (self.trial, &made) {
+            (Some(trial), Made::Commit(commit)) if trial.stood(self.pool, store, commit)?.is_none() => {
+                Err(LandError::Moved { target: self.target.clone() })
+            }
+            _ => Ok(made),
+        }
+    }
+
+    /// Ends a landing for which nothing has moved yet; gives the error back.
+    fn not_verified(
+        &self,
+        store: &mut LocalStore,
+        landing: &LandingRecord,
+        error: LandError,
+    ) -> Result<LandError, LandError> {
+        let event = match &error {
+            LandError::VerifyFailed(_) => LandingEvent::VerifyFailed,
+            _ => LandingEvent::TakenBack,
+        };
+        recover::abandon(self.pool, store, landing, (event, &chain(&error)))?;
+        Ok(error)
     }
 
     /// Takes back a landing that failed, or finishes one that the target holds in spite of the error.
@@ -316,6 +367,7 @@ impl Job<'_> {
             worktree: self.source.worktree.clone(),
             work: WorkSummary::default(),
             place: place.map(|place| place.root.clone()),
+            verified: None,
             branch_deleted: false,
             notices: Vec::new(),
         }

@@ -20,13 +20,14 @@ mod recover;
 mod refs;
 mod source;
 mod swap;
+mod verify;
 
 pub use self::{
     error::LandError,
     go::land,
     outcome::{
         ConflictReport, IncludeUncommitted, LandMode, LandRequest, LandSource, Landed, LandedFate, Overlap,
-        OverlapKind,
+        OverlapKind, StoodHow, Verified, VerifyFailure, VerifyRequest,
     },
 };
 pub(super) use self::{outcome::is_landed, recover::recover};

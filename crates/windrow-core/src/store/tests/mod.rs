@@ -8,6 +8,7 @@ mod history;
 mod killed;
 mod leases;
 mod sessions;
+mod verified;
 mod worktrees;
 
 use std::path::{Path, PathBuf};
