@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use rusqlite::params;
 use windrow_model::{
     BatchId, BatchTask, BranchName, CarriedFile, Event, LandingId, LandingRecord, LeaseId, LeaseKey,
-    LeaseRecord, Oid, PortBlock, RescueId, RescueRecord, SessionId, SessionRecord, Waiter, WorktreeId,
-    WorktreeName, WorktreeRecord,
+    LeaseRecord, Oid, PortBlock, RescueId, RescueRecord, SessionId, SessionRecord, TicketNumber,
+    TicketRecord, Waiter, WorktreeId, WorktreeName, WorktreeRecord,
 };
 
 use super::{StoreError, database::Database, rows};
@@ -229,6 +229,51 @@ impl Records {
         let sql =
             "SELECT * FROM landings WHERE source = ?1 AND state = 'done' ORDER BY ended_at DESC, id DESC";
         self.database.list("list the landings of a commit", sql, [source.as_bytes()], rows::landing)
+    }
+
+    /// Finds a ticket, also one that is over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn ticket(&self, number: TicketNumber) -> Result<Option<TicketRecord>, StoreError> {
+        // A number beyond the database's is none that it gave.
+        let Ok(number) = i64::try_from(number.0) else { return Ok(None) };
+        self.database.one("find a ticket", "SELECT * FROM tickets WHERE number = ?1", [number], rows::ticket)
+    }
+
+    /// Finds the ticket of a key that is not over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_ticket_with_key(&self, key: &LeaseKey) -> Result<Option<TicketRecord>, StoreError> {
+        let sql = "SELECT * FROM tickets WHERE key = ?1 AND ended_at IS NULL";
+        self.database.one("find a ticket by key", sql, [key.as_str()], rows::ticket)
+    }
+
+    /// Lists the tickets of a target that are not over, in the order in which they came.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_tickets_of(&self, target: &BranchName) -> Result<Vec<TicketRecord>, StoreError> {
+        let sql = "SELECT * FROM tickets WHERE target = ?1 AND ended_at IS NULL ORDER BY number";
+        self.database.list("list the queue of a branch", sql, [target.as_str()], rows::ticket)
+    }
+
+    /// Lists the tickets that are not over, in the order in which they came.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_tickets(&self) -> Result<Vec<TicketRecord>, StoreError> {
+        let sql = "SELECT * FROM tickets WHERE ended_at IS NULL ORDER BY number";
+        self.database.list("list the queue", sql, [], rows::ticket)
+    }
+
+    /// Lists all tickets, in the order in which they came.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn tickets(&self) -> Result<Vec<TicketRecord>, StoreError> {
+        self.database.list("list tickets", "SELECT * FROM tickets ORDER BY number", [], rows::ticket)
     }
 
     /// Finds out whether a tree stood a command after `since`; the inner option is the log of that.

@@ -15,6 +15,7 @@ use super::{
     map::MapArgs,
     pool::PoolArgs,
     prune::PruneArgs,
+    queue::{QueueArgs, ServeArgs},
     session::SessionArgs,
     task::TaskArgs,
     value::{self, ResultTarget},
@@ -56,7 +57,10 @@ pub(crate) enum Command {
     Task(TaskArgs),
     /// Bring commits home: into the branch they began from, and the checkout that has it
     #[command(after_help = help::LAND)]
-    Land(LandArgs),
+    Land(Box<LandArgs>),
+    /// Look at the queue of landings, wait for one, or take one out
+    #[command(after_help = help::QUEUE)]
+    Queue(QueueArgs),
     /// List the worktrees, oldest first
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -115,6 +119,9 @@ pub(crate) enum Command {
     /// Fills a pool, in the background.
     #[command(name = windrow_core::ops::WARM_COMMAND, hide = true)]
     Warm(WarmArgs),
+    /// Lands what is queued, in the background.
+    #[command(name = windrow_core::ops::QUEUE_COMMAND, hide = true)]
+    ServeQueue(ServeArgs),
     /// Works on an overlay, in a mount namespace.
     #[command(name = windrow_core::ops::OVERLAY_COMMAND, hide = true)]
     Overlay(OverlayArgs),

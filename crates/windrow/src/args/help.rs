@@ -6,7 +6,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
     ("Many at once", &["map", "task"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
-    ("Bring work home", &["land"]),
+    ("Bring work home", &["land", "queue"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
     ("Setting up", &["config", "hook", "completions", "man", "deinit"]),
@@ -102,7 +102,22 @@ Examples:
   windrow land fix --squash --message 'Fix the parser'
   windrow land --branch topic --onto main --dry-run
   windrow land fix --verify 'make test' --verify-timeout 10m
-  windrow land --rescue fix";
+  windrow land --rescue fix
+  ticket=$(windrow land fix --queue)          returns at once; see `windrow queue --help`";
+
+pub(super) const QUEUE: &str = "\
+Each target has a queue; what came first is landed first, one after the other. The keeper of the pool
+lands what is queued in the background; while there is none, whoever waits does, and so does whoever
+lands on the same target without a ticket. A ticket that comes to nothing does not hold up the next.
+Tickets are on record: they survive any kill, and each lands once. What was committed after `land
+--queue` is not landed. States: queued, landing, then landed, conflict, verify-failed, refused or
+cancelled. Exit codes of `wait`: 0 landed, 65 any other end, 75 not over in time.
+
+Examples:
+  ticket=$(windrow land fix --queue --verify 'make test')
+  windrow queue list
+  windrow queue wait $ticket --timeout 30m
+  windrow queue cancel $ticket";
 
 pub(super) const RESTORE: &str = "\
 Makes a new worktree at the commit and on the branch where the work was, and puts every saved file

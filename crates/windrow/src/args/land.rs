@@ -81,6 +81,9 @@ pub(crate) struct LandArgs {
     /// End it after this time, and do not land
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Verification")]
     pub(crate) verify_timeout: Option<Duration>,
+    /// Do not wait for the landings before it: print a ticket and return at once
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) queue: bool,
     /// Only tell what would come of it; nothing is verified
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -7,6 +7,7 @@ mod land;
 mod map;
 mod pool;
 mod prune;
+mod queue;
 mod request;
 mod session;
 mod task;
@@ -31,6 +32,7 @@ pub(crate) use self::{
     map::MapArgs,
     pool::PoolCommand,
     prune::PruneArgs,
+    queue::{QueueCommand, ServeArgs},
     session::SessionCommand,
     task::{TaskClaimArgs, TaskCommand, TaskNewArgs, TaskSetArgs},
     value::ResultTarget,

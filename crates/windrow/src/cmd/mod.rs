@@ -16,6 +16,7 @@ mod overlay;
 mod path;
 mod pool;
 mod prune;
+mod queue;
 mod reconcile;
 mod release;
 mod rescue;
@@ -142,6 +143,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Map(args) => map::map(context, &args),
         Command::Task(args) => task::task(context, &args.command),
         Command::Land(args) => land::land(context, &args),
+        Command::Queue(args) => queue::queue(context, &args.command),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),
@@ -163,6 +165,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Sweep(args) => Ok(sweep(&args)),
         Command::Keeper(args) => Ok(keep(context, &args)),
         Command::Warm(args) => Ok(pool::fill_in_background(context, &args)),
+        Command::ServeQueue(args) => Ok(queue::serve(context, &args)),
         Command::Overlay(args) => overlay::overlay(context, &args.command),
         Command::Schemas(args) => schemas::schemas(&args),
     }

@@ -6,6 +6,7 @@ mod kind;
 mod land;
 mod operations;
 mod parts;
+mod queue;
 #[cfg(test)]
 mod tests;
 

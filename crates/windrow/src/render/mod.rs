@@ -11,6 +11,7 @@ mod map;
 mod pool;
 mod problem;
 mod prune;
+mod queue;
 mod reconcile;
 mod rescue;
 mod seed;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     pool::{filled, filling, pool_status, shrunk},
     problem::{notice, problem},
     prune::{prune_plan, pruned},
+    queue::{ticket, tickets},
     reconcile::{reconcile_plan, reconciled},
     rescue::{rescue, rescue_dropped, rescues},
     session::{session, session_ended, session_started, sessions},

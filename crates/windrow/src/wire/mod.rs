@@ -16,6 +16,7 @@ mod outcome;
 mod pool;
 mod problem;
 mod prune;
+mod queue;
 mod reconcile;
 mod schema;
 mod seed;
@@ -43,6 +44,7 @@ pub(crate) use self::{
     pool::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},
     problem::{Code, Details, HeldWorktree, WireError},
     prune::PruneDocument,
+    queue::{QueueListDocument, TicketDocument},
     reconcile::ReconcileDocument,
     schema::{render as render_schema, schemas},
     session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use super::{
     deinit::DeinitDocument, doctor::DoctorDocument, documents as d, pool as p, prune::PruneDocument,
-    reconcile::ReconcileDocument, session as s, strategies as st, task as t,
+    queue as q, reconcile::ReconcileDocument, session as s, strategies as st, task as t,
 };
 
 /// The schema of every document, by the name of its file without `.json`.
@@ -31,6 +31,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("pool-template", of::<st::PoolTemplateDocument>()),
         ("pool-warm", of::<p::PoolWarmDocument>()),
         ("prune", of::<PruneDocument>()),
+        ("queue-list", of::<q::QueueListDocument>()),
         ("reconcile", of::<ReconcileDocument>()),
         ("release", of::<d::ReleaseDocument>()),
         ("renew", of::<d::RenewDocument>()),
@@ -50,6 +51,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("task-log", of::<t::TaskLogDocument>()),
         ("task-release", of::<t::TaskReleaseDocument>()),
         ("task", of::<t::TaskDocument>()),
+        ("ticket", of::<q::TicketDocument>()),
     ]
 }
 

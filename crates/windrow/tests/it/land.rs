@@ -3,6 +3,7 @@
 mod dirty;
 mod hostile;
 mod meanwhile;
+mod queue;
 mod strategies;
 mod verify;
 

@@ -3,12 +3,12 @@
 use std::{io, path::PathBuf};
 
 use bstr::BString;
-use windrow_model::{BranchName, Oid, RescueId, WorktreeName};
+use windrow_model::{BranchName, Oid, RescueId, TicketNumber, TicketState, WorktreeName};
 
 use super::outcome::{ConflictReport, Overlap, VerifyFailure};
 use crate::{
     fs, git,
-    ops::error::{AcquireError, SelectError, StateError},
+    ops::error::{AcquireError, OpenError, SelectError, StateError},
     process::SuperviseError,
 };
 
@@ -187,6 +187,51 @@ pub enum LandError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Why the queue did not do what was asked. The tickets stay as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The repository or its configuration cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Something keeps everything from landing.
+    #[error(transparent)]
+    Land(Box<LandError>),
+    /// There is no such ticket.
+    #[error("there is no ticket `{0}`")]
+    Unknown(TicketNumber),
+    /// It does not wait for its turn any more.
+    #[error("ticket `{number}` cannot be cancelled: it is {state}")]
+    NotWaiting {
+        /// The ticket.
+        number: TicketNumber,
+        /// What it is.
+        state: TicketState,
+    },
+    /// It was not over in time.
+    #[error("ticket `{number}` is still {state}")]
+    TimedOut {
+        /// The ticket.
+        number: TicketNumber,
+        /// What it is.
+        state: TicketState,
+    },
+    /// Another repository is found at the path.
+    #[error("the repository at `{}` is another one now", root.display())]
+    Moved {
+        /// The path that was given.
+        root: PathBuf,
+    },
+}
+
+impl From<LandError> for QueueError {
+    fn from(error: LandError) -> Self {
+        Self::Land(Box::new(error))
+    }
 }
 
 impl From<crate::store::StoreError> for LandError {

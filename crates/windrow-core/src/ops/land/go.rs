@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use windrow_model::{
     BranchDisposal, BranchName, Checkout, LandStrategy, LandingEvent, LandingId, LandingRecord, LandingState,
-    Oid, WorktreeState, branch_disposal,
+    LeaseKey, Oid, WorktreeState, branch_disposal,
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     error::LandError,
     outcome::{LandMode, LandRequest, Landed, LandedFate, Verified},
     place::{self, Place},
-    recover, refs,
+    queue, recover, refs,
     source::{self, Source},
     verify::Trial,
 };
@@ -59,29 +59,68 @@ pub(super) fn lock(pool: &Pool, target: &BranchName, wait: Wait) -> Result<Optio
 /// Nothing was landed, and target and checkouts are as they were; see [`LandError`].
 pub fn land(pool: &Pool, request: &LandRequest, observer: &mut dyn Observer) -> Result<Landed, LandError> {
     let mut store = pool.store()?;
-    let spared = spare(&store, request);
-    before(pool, &mut store, &spared, observer)?;
-    let source = source::find(pool, &store, request)?;
+    let order = order(pool, &mut store, request, observer)?;
+    // Whoever queues something from here on comes after us.
+    let before_us = match order.mode {
+        LandMode::Land => queue::last_of(&store, &order.target)?,
+        LandMode::DryRun => None,
+    };
+    let _lock = lock(pool, &order.target, Wait::Forever)?;
+    // Whoever had it before may have died with it.
+    recover::recover_under(pool, &mut store, &order.target, observer)?;
+    queue::serve_before(pool, &mut store, (&order.target, before_us), observer)?;
+    carry_out(pool, &mut store, &order, observer)
+}
+
+/// Everything about a landing that is known before its turn comes.
+pub(super) struct Order {
+    pub(super) source: Source,
+    pub(super) target: BranchName,
+    pub(super) strategy: LandStrategy,
+    pub(super) message: Option<String>,
+    pub(super) key: Option<LeaseKey>,
+    pub(super) mode: LandMode,
+    pub(super) trial: Option<Trial>,
+}
+
+/// Brings the pool to order and finds out what is wanted.
+pub(super) fn order(
+    pool: &Pool,
+    store: &mut LocalStore,
+    request: &LandRequest,
+    observer: &mut dyn Observer,
+) -> Result<Order, LandError> {
+    let spared = spare(store, request);
+    before(pool, store, &spared, observer)?;
+    let source = source::find(pool, store, request)?;
     let target = request.onto.clone().or_else(|| source.target.clone()).ok_or(LandError::NoTarget)?;
     if source.branch.as_ref() == Some(&target) {
         return Err(LandError::OnItself(target));
     }
-    let trial = Trial::of(pool, request);
-    let strategy = strategy(pool, request);
-    let job = Job { pool, request, source: &source, target: &target, strategy, trial: trial.as_ref() };
-    let lock = lock(pool, &target, Wait::Forever)?;
-    // Whoever had it before may have died with it.
-    recover::recover_under(pool, &mut store, &target, observer)?;
-    let mut landed = job.follow(&mut store, observer)?;
-    drop(lock);
-    if landed.fate != LandedFate::WouldLand {
-        landed.branch_deleted = job.dispose_of_branch(&store, &mut landed.notices);
-    }
-    Ok(landed)
+    Ok(Order {
+        source,
+        target,
+        strategy: request.strategy.unwrap_or(pool.settings().land.strategy),
+        message: request.message.clone(),
+        key: request.key.clone(),
+        mode: request.mode,
+        trial: Trial::of(pool, request),
+    })
 }
 
-fn strategy(pool: &Pool, request: &LandRequest) -> LandStrategy {
-    request.strategy.unwrap_or(pool.settings().land.strategy)
+/// Lands what is wanted; the caller holds the landing lock.
+pub(super) fn carry_out(
+    pool: &Pool,
+    store: &mut LocalStore,
+    order: &Order,
+    observer: &mut dyn Observer,
+) -> Result<Landed, LandError> {
+    let job = Job { pool, order, source: &order.source, target: &order.target, trial: order.trial.as_ref() };
+    let mut landed = job.follow(store, observer)?;
+    if landed.fate != LandedFate::WouldLand {
+        landed.branch_deleted = job.dispose_of_branch(store, &mut landed.notices);
+    }
+    Ok(landed)
 }
 
 /// What is to be landed is not given back by the very command that lands it.
@@ -98,10 +137,9 @@ fn spare(store: &LocalStore, request: &LandRequest) -> Spare {
 
 struct Job<'a> {
     pool: &'a Pool,
-    request: &'a LandRequest,
+    order: &'a Order,
     source: &'a Source,
     target: &'a BranchName,
-    strategy: LandStrategy,
     trial: Option<&'a Trial>,
 }
 
@@ -145,7 +183,7 @@ impl Job<'_> {
                 return Err(error);
             }
         };
-        if self.request.mode == LandMode::DryRun {
+        if self.order.mode == LandMode::DryRun {
             let looked = place.as_ref().map_or(Ok(()), |place| self.look(place, (&tip, &commit), &room));
             clear(&room);
             looked?;
@@ -159,12 +197,12 @@ impl Job<'_> {
     fn make(&self, store: &LocalStore, id: LandingId, tip: &Oid, room: &Room) -> Result<Made, LandError> {
         let wanted = Wanted {
             id,
-            strategy: self.strategy,
+            strategy: self.order.strategy,
             target: self.target,
             before: tip,
             source: self.source,
             since: self.since(store, tip)?,
-            message: self.request.message.as_deref(),
+            message: self.order.message.as_deref(),
             room: &room.0,
         };
         candidate::make(self.pool, &wanted)
@@ -180,9 +218,9 @@ impl Job<'_> {
     ) -> Result<Landed, LandError> {
         let mut landing = LandingRecord {
             id,
-            key: self.request.key.clone(),
+            key: self.order.key.clone(),
             state: LandingState::Candidate,
-            strategy: self.strategy,
+            strategy: self.order.strategy,
             target: self.target.clone(),
             source: self.source.tip,
             branch: self.source.branch.clone(),
@@ -277,7 +315,7 @@ impl Job<'_> {
 
     /// The landing of the same key that is done.
     fn with_key(&self, store: &LocalStore) -> Result<Option<LandingRecord>, LandError> {
-        let Some(key) = &self.request.key else { return Ok(None) };
+        let Some(key) = &self.order.key else { return Ok(None) };
         Ok(store.landing_with_key(key)?)
     }
 
@@ -358,7 +396,7 @@ impl Job<'_> {
         Landed {
             id,
             fate,
-            strategy: self.strategy,
+            strategy: self.order.strategy,
             target: self.target.clone(),
             before,
             after,

@@ -11,23 +11,27 @@
 mod apply;
 mod candidate;
 mod check;
+mod driver;
 mod error;
 mod go;
 mod outcome;
 mod place;
 mod plan;
+mod queue;
 mod recover;
 mod refs;
 mod source;
 mod swap;
 mod verify;
 
+pub use self::queue::{TicketScope, cancel as cancel_ticket, enqueue, tickets, wait as wait_for_ticket};
+pub(super) use self::{driver::start as start_serving, outcome::is_landed, recover::recover};
 pub use self::{
-    error::LandError,
+    driver::{QUEUE_COMMAND, ServeRequest, serve_queue},
+    error::{LandError, QueueError},
     go::land,
     outcome::{
         ConflictReport, IncludeUncommitted, LandMode, LandRequest, LandSource, Landed, LandedFate, Overlap,
         OverlapKind, StoodHow, Verified, VerifyFailure, VerifyRequest,
     },
 };
-pub(super) use self::{outcome::is_landed, recover::recover};

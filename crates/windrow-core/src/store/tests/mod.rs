@@ -8,6 +8,7 @@ mod history;
 mod killed;
 mod leases;
 mod sessions;
+mod tickets;
 mod verified;
 mod worktrees;
 

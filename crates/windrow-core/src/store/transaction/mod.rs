@@ -6,6 +6,7 @@ mod landings;
 mod leases;
 mod ports;
 mod sessions;
+mod tickets;
 mod verified;
 mod worktrees;
 
