@@ -81,8 +81,9 @@ pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use land::{
     ConflictReport, IncludeUncommitted, LandError, LandMode, LandRequest, LandSource, Landed, LandedFate,
-    Overlap, OverlapKind, QUEUE_COMMAND, QueueError, ServeRequest, StoodHow, TicketScope, Verified,
-    VerifyFailure, VerifyRequest, cancel_ticket, enqueue, land, serve_queue, tickets, wait_for_ticket,
+    Overlap, OverlapKind, QUEUE_COMMAND, QueueError, ServeRequest, StoodHow, SyncError, SyncManner,
+    SyncRequest, Synced, TicketScope, Verified, VerifyFailure, VerifyRequest, cancel_ticket, enqueue, land,
+    serve_queue, sync, tickets, wait_for_ticket,
 };
 pub use lease::Lease;
 pub use map::{

@@ -17,6 +17,7 @@ use super::{
     prune::PruneArgs,
     queue::{QueueArgs, ServeArgs},
     session::SessionArgs,
+    sync::SyncArgs,
     task::TaskArgs,
     value::{self, ResultTarget},
     worktree::{CommandArgs, SelectorArgs, WorkArgs, WorktreeArgs},
@@ -58,6 +59,9 @@ pub(crate) enum Command {
     /// Bring commits home: into the branch they began from, and the checkout that has it
     #[command(after_help = help::LAND)]
     Land(Box<LandArgs>),
+    /// Bring the target's new commits into a worktree
+    #[command(after_help = help::SYNC)]
+    Sync(SyncArgs),
     /// Look at the queue of landings, wait for one, or take one out
     #[command(after_help = help::QUEUE)]
     Queue(QueueArgs),

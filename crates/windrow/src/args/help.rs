@@ -6,7 +6,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
     ("Many at once", &["map", "task"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
-    ("Bring work home", &["land", "queue"]),
+    ("Bring work home", &["land", "queue", "sync"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
     ("Setting up", &["config", "hook", "completions", "man", "deinit"]),
@@ -104,6 +104,17 @@ Examples:
   windrow land fix --verify 'make test' --verify-timeout 10m
   windrow land --rescue fix
   ticket=$(windrow land fix --queue)          returns at once; see `windrow queue --help`";
+
+pub(super) const SYNC: &str = "\
+The commits are those of the branch that the work began from, unless --from names another. Files that are
+not committed stay as they are; when one of them is in the way, nothing is changed and all of them are
+listed. The worktree may be in use: its git waits for a moment. In conflict nothing is changed either:
+merge there by hand, or hand the document of --json to the agent. Exit code 65 for both.
+
+Examples:
+  windrow sync fix                            by a merge commit
+  windrow sync fix --rebase                   its own commits again, on top
+  windrow sync fix --from release";
 
 pub(super) const QUEUE: &str = "\
 Each target has a queue; what came first is landed first, one after the other. The keeper of the pool

@@ -10,6 +10,7 @@ mod prune;
 mod queue;
 mod request;
 mod session;
+mod sync;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub(crate) use self::{
     prune::PruneArgs,
     queue::{QueueCommand, ServeArgs},
     session::SessionCommand,
+    sync::SyncArgs,
     task::{TaskClaimArgs, TaskCommand, TaskNewArgs, TaskSetArgs},
     value::ResultTarget,
     worktree::{CommandArgs, SelectorArgs, WorktreeArgs},

@@ -26,6 +26,7 @@ mod schemas;
 mod select;
 mod session;
 mod shell;
+mod sync;
 mod task;
 
 use jiff::Timestamp;
@@ -143,6 +144,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Map(args) => map::map(context, &args),
         Command::Task(args) => task::task(context, &args.command),
         Command::Land(args) => land::land(context, &args),
+        Command::Sync(args) => sync::sync(context, &args),
         Command::Queue(args) => queue::queue(context, &args.command),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),

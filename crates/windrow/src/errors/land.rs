@@ -1,7 +1,7 @@
 //! The kinds of what keeps work from landing.
 
 use bstr::BString;
-use windrow_core::ops::{ConflictReport, LandError, Overlap, VerifyFailure};
+use windrow_core::ops::{ConflictReport, LandError, Overlap, SyncError, VerifyFailure};
 use windrow_model::WorktreeName;
 
 use super::kind::{Classify, Kind};
@@ -81,6 +81,50 @@ impl Classify for LandError {
                 Kind::new(Code::TargetMoved).branch(target).hint("nothing was changed; land again")
             }
         }
+    }
+}
+
+impl Classify for SyncError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Land(error) => error.kind(),
+            Self::State(error) => error.kind(),
+            Self::Select(error) => error.kind(),
+            Self::NoTarget => {
+                Kind::new(Code::Usage).hint("name the branch whose commits are to come with `--from BRANCH`")
+            }
+            Self::Detached(name) => Kind::new(Code::Conflict).worktree(name).hint("check out a branch there"),
+            Self::Overlaid(name) => Kind::new(Code::Conflict)
+                .worktree(name)
+                .hint(format!("let git do it there: `windrow exec {name} -- git merge BRANCH`")),
+            Self::Busy(name) => Kind::new(Code::Busy).worktree(name),
+            Self::Conflict(report) => not_synced(report),
+            Self::Overlaps { name, paths } => Kind {
+                page: Some(render::overlaps(paths)),
+                ..Kind::new(Code::Blocked)
+                    .worktree(name)
+                    .detail(|details| details.paths = paths.iter().map(in_the_way).collect())
+                    .hint("nothing was changed; commit those there, then sync again")
+            },
+        }
+    }
+}
+
+fn not_synced(report: &ConflictReport) -> Kind {
+    let from = report.branch.as_ref().map(ToString::to_string).unwrap_or_else(|| report.source.short());
+    let hint = match &report.worktree {
+        Some(name) => format!(
+            "nothing was changed; merge it there (`windrow exec {name} -- git merge {from}`), or hand the document of `--json` to \
+             the agent"
+        ),
+        None => "nothing was changed".to_owned(),
+    };
+    Kind {
+        page: Some(render::conflict(report)),
+        ..Kind::new(Code::Conflict)
+            .branch(&report.target)
+            .detail(|details| details.conflict = Some(Box::new(Conflict::from(report))))
+            .hint(hint)
     }
 }
 

@@ -1,13 +1,15 @@
 //! What landed, and what did not.
 
 use bstr::BString;
-use windrow_core::ops::{ConflictReport, Landed, LandedFate, Overlap, OverlapKind, StoodHow, Verified};
+use windrow_core::ops::{
+    ConflictReport, Landed, LandedFate, Overlap, OverlapKind, StoodHow, SyncManner, Synced, Verified,
+};
 
 use super::{
     View,
     style::{BAD, CARE, FAINT, GOOD, NAME, TYPED, paint},
     summary::work,
-    text::{Lines, branch, path, safe, safe_bytes},
+    text::{Lines, branch, count, path, safe, safe_bytes},
 };
 
 /// How many paths are listed before the rest is only counted.
@@ -50,6 +52,24 @@ pub(crate) fn landed(landed: &Landed, view: &View<'_>) -> String {
         lines.add("next", paint(TYPED, next));
     }
     format!("{}  {fate}\n{}", paint(NAME, name(landed)), lines.render("  "))
+}
+
+/// A worktree that has its target's commits.
+pub(crate) fn synced(synced: &Synced) -> String {
+    let from = branch(Some(&synced.from), "none");
+    let name = paint(NAME, &synced.name);
+    if synced.before == synced.after {
+        return format!("{name}  has everything of {from} already\n");
+    }
+    let mut lines = Lines::default();
+    let way = match synced.manner {
+        SyncManner::Merge => "merge",
+        SyncManner::Rebase => "rebase",
+    };
+    lines.add("new", format!("{}  {}", count(synced.commits, "commit"), paint(FAINT, way)));
+    let at = format!("{} → {}", synced.before.short(), synced.after.short());
+    lines.add("branch", format!("{}  {at}", branch(Some(&synced.branch), "none")));
+    format!("{name}  {}\n{}", paint(GOOD, format!("has everything of {from}")), lines.render("  "))
 }
 
 fn stood(verified: &Verified) -> String {

@@ -31,7 +31,7 @@ pub(crate) use self::{
     deinit::{adopted, deinit_plan, deinited},
     doctor::doctor,
     events::event,
-    land::{conflict, landed, overlaps, tail, uncommitted},
+    land::{conflict, landed, overlaps, synced, tail, uncommitted},
     list::{list, list_usage},
     map::{map_ended, mapped},
     pool::{filled, filling, pool_status, shrunk},

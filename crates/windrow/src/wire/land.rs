@@ -167,6 +167,55 @@ impl From<&ops::VerifyFailure> for FailedVerification {
     }
 }
 
+/// A worktree that has its target's commits.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct WorktreeSync {
+    /// The worktree.
+    worktree: String,
+    /// Its branch.
+    branch: String,
+    /// The branch whose commits it has.
+    from: String,
+    /// The last of them.
+    source: String,
+    /// `merge` or `rebase`.
+    manner: SyncManner,
+    /// Where the worktree's branch was.
+    before: String,
+    /// Where it is; the same when there was nothing new.
+    after: String,
+    /// How many commits came.
+    commits: u64,
+}
+
+/// How the target's commits come into a worktree.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SyncManner {
+    /// By a merge commit, or by the very same commits where the worktree had none of its own.
+    Merge,
+    /// The worktree's own commits were written again on top of them.
+    Rebase,
+}
+
+impl From<&ops::Synced> for WorktreeSync {
+    fn from(synced: &ops::Synced) -> Self {
+        Self {
+            worktree: synced.name.to_string(),
+            branch: synced.branch.to_string(),
+            from: synced.from.to_string(),
+            source: synced.source.to_string(),
+            manner: match synced.manner {
+                ops::SyncManner::Merge => SyncManner::Merge,
+                ops::SyncManner::Rebase => SyncManner::Rebase,
+            },
+            before: synced.before.to_string(),
+            after: synced.after.to_string(),
+            commits: synced.commits,
+        }
+    }
+}
+
 /// A merge that did not go through; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Conflict {

@@ -36,7 +36,7 @@ pub(crate) use self::{
         AcquireDocument, AdoptDocument, ConfigDocument, DiffDocument, ErrorDocument, EventDocument,
         EventsDocument, ExecDocument, LandDocument, ListDocument, LogsDocument, PathDocument,
         ReleaseDocument, RenewDocument, RescueDocument, RescueDropDocument, RescueListDocument,
-        RestoreDocument, RunDocument, ShowDocument,
+        RestoreDocument, RunDocument, ShowDocument, SyncDocument,
     },
     land::{Conflict, FailedVerification, InTheWay, Obstacle},
     map::MapDocument,

@@ -46,6 +46,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("session-start", of::<s::SessionStartDocument>()),
         ("show", of::<d::ShowDocument>()),
         ("strategies", of::<st::StrategiesDocument>()),
+        ("sync", of::<d::SyncDocument>()),
         ("task-claim", of::<t::ClaimDocument>()),
         ("task-list", of::<t::TaskListDocument>()),
         ("task-log", of::<t::TaskLogDocument>()),

@@ -5,6 +5,7 @@ mod hostile;
 mod meanwhile;
 mod queue;
 mod strategies;
+mod sync;
 mod verify;
 
 use std::{collections::BTreeMap, fs, path::Path};

@@ -43,6 +43,7 @@ fn the_tour_of_the_readme_does_what_it_says() {
         "landed  on main",
         "tried 2 times",
         "landed on main",
+        "has everything of main",
         "## windrow/mine",
         "2 leases given back",
         "look",

@@ -188,7 +188,7 @@ const LINES: usize = 40;
 const FILES: usize = 10;
 
 /// The lines around the markers in each file, for people; what cannot be read is left out.
-fn hunks(pool: &Pool, conflicts: &Conflicts) -> Vec<(BString, String)> {
+pub(super) fn hunks(pool: &Pool, conflicts: &Conflicts) -> Vec<(BString, String)> {
     let objects = Objects::open(pool.repository());
     let paths: std::collections::BTreeSet<&BString> =
         conflicts.stages.iter().map(|stage| &stage.path).collect();

@@ -228,7 +228,50 @@ pub enum QueueError {
     },
 }
 
+/// Why the target's commits did not come into a worktree. Its branch, index and files are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// As a landing.
+    #[error(transparent)]
+    Land(Box<LandError>),
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is no such worktree, or none in place.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// It is not on record which branch the work began from.
+    #[error("it is not on record which branch this work began from")]
+    NoTarget,
+    /// HEAD is no branch.
+    #[error("worktree `{0}` is on no branch")]
+    Detached(WorktreeName),
+    /// It is an overlay.
+    #[error("the files of `{0}` are an overlay, which cannot be changed from outside")]
+    Overlaid(WorktreeName),
+    /// Another command is at it.
+    #[error("another command is at worktree `{0}`")]
+    Busy(WorktreeName),
+    /// Both sides changed the same.
+    #[error("`{}` and `{}` changed the same", .0.target, .0.source.short())]
+    Conflict(Box<ConflictReport>),
+    /// Something that is not committed is in the way.
+    #[error("{} in the way in worktree `{name}`", self::paths(paths.len()))]
+    Overlaps {
+        /// The worktree.
+        name: WorktreeName,
+        /// They, in order of path.
+        paths: Vec<Overlap>,
+    },
+}
+
 impl From<LandError> for QueueError {
+    fn from(error: LandError) -> Self {
+        Self::Land(Box::new(error))
+    }
+}
+
+impl From<LandError> for SyncError {
     fn from(error: LandError) -> Self {
         Self::Land(Box::new(error))
     }

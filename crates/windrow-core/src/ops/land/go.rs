@@ -201,7 +201,10 @@ impl Job<'_> {
             target: self.target,
             before: tip,
             source: self.source,
-            since: self.since(store, tip)?,
+            since: match &self.source.branch {
+                Some(branch) => since(self.pool, store, (branch, &self.source.tip), (self.target, tip))?,
+                None => None,
+            },
             message: self.order.message.as_deref(),
             room: &room.0,
         };
@@ -244,7 +247,7 @@ impl Job<'_> {
             None => apply::nowhere(self.pool, store, &landing),
         };
         if let Err(error) = applied {
-            self.settle(store, &landing, error)?;
+            settle(self.pool, store, &landing, error)?;
         }
         let (before, candidate) = (landing.before, landing.candidate);
         let mut landed = self.outcome(Some(id), LandedFate::Landed, (before, candidate), place);
@@ -290,29 +293,6 @@ impl Job<'_> {
         Ok(error)
     }
 
-    /// Takes back a landing that failed, or finishes one that the target holds in spite of the error.
-    fn settle(
-        &self,
-        store: &mut LocalStore,
-        landing: &LandingRecord,
-        error: LandError,
-    ) -> Result<(), LandError> {
-        let before = store.landing(landing.id)?.map(|landing| landing.state);
-        let blocked = matches!(
-            error,
-            LandError::Overlaps { .. } | LandError::Occupied { .. } | LandError::IndexLocked(_)
-        );
-        if blocked && before != Some(LandingState::Applying) {
-            let why = chain(&error);
-            recover::abandon(self.pool, store, landing, (LandingEvent::Blocked, &why))?;
-            return Err(error);
-        }
-        match recover::settle(self.pool, store, landing)? {
-            recover::Settled::Landed => Ok(()),
-            recover::Settled::Undone(_) => Err(error),
-        }
-    }
-
     /// The landing of the same key that is done.
     fn with_key(&self, store: &LocalStore) -> Result<Option<LandingRecord>, LandError> {
         let Some(key) = &self.order.key else { return Ok(None) };
@@ -335,23 +315,6 @@ impl Job<'_> {
         for done in store.landings_of_commit(&self.source.tip)? {
             if done.target == *self.target && git::is_ancestor(git, repo, &done.candidate, tip)? {
                 return Ok(Some(LandedFate::AlreadyThere));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The commit of the same branch that landed last, if this work goes on from it and the target still holds it: by a squash the
-    /// target does not know that commit.
-    fn since(&self, store: &LocalStore, tip: &Oid) -> Result<Option<Oid>, LandError> {
-        let (git, repo) = (&self.pool.git, self.pool.repository());
-        let Some(branch) = &self.source.branch else { return Ok(None) };
-        for done in store.landings_of(branch, self.target)? {
-            let squashed = matches!(done.strategy, LandStrategy::Squash | LandStrategy::Rebase);
-            if squashed
-                && git::is_ancestor(git, repo, &done.source, &self.source.tip)?
-                && git::is_ancestor(git, repo, &done.candidate, tip)?
-            {
-                return Ok(Some(done.source));
             }
         }
         Ok(None)
@@ -447,7 +410,49 @@ impl Job<'_> {
     }
 }
 
-fn clear(room: &Room) {
+/// Takes back a landing that failed, or finishes one that the target holds in spite of the error.
+pub(super) fn settle(
+    pool: &Pool,
+    store: &mut LocalStore,
+    landing: &LandingRecord,
+    error: LandError,
+) -> Result<(), LandError> {
+    let before = store.landing(landing.id)?.map(|landing| landing.state);
+    let blocked =
+        matches!(error, LandError::Overlaps { .. } | LandError::Occupied { .. } | LandError::IndexLocked(_));
+    if blocked && before != Some(LandingState::Applying) {
+        let why = chain(&error);
+        recover::abandon(pool, store, landing, (LandingEvent::Blocked, &why))?;
+        return Err(error);
+    }
+    match recover::settle(pool, store, landing)? {
+        recover::Settled::Landed => Ok(()),
+        recover::Settled::Undone(_) => Err(error),
+    }
+}
+
+/// The commit of the same branch that landed last, if this work goes on from it and the target still holds it: by a squash the
+/// target does not know that commit.
+pub(super) fn since(
+    pool: &Pool,
+    store: &LocalStore,
+    (branch, tip): (&BranchName, &Oid),
+    (target, at): (&BranchName, &Oid),
+) -> Result<Option<Oid>, LandError> {
+    let (git, repo) = (&pool.git, pool.repository());
+    for done in store.landings_of(branch, target)? {
+        let squashed = matches!(done.strategy, LandStrategy::Squash | LandStrategy::Rebase);
+        if squashed
+            && git::is_ancestor(git, repo, &done.source, tip)?
+            && git::is_ancestor(git, repo, &done.candidate, at)?
+        {
+            return Ok(Some(done.source));
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn clear(room: &Room) {
     if let Err(error) = room.clear() {
         tracing::debug!(%error, "what a landing needed stays for now");
     }

@@ -22,13 +22,15 @@ mod recover;
 mod refs;
 mod source;
 mod swap;
+mod sync;
 mod verify;
 
 pub use self::queue::{TicketScope, cancel as cancel_ticket, enqueue, tickets, wait as wait_for_ticket};
+pub use self::sync::{SyncManner, SyncRequest, Synced, sync};
 pub(super) use self::{driver::start as start_serving, outcome::is_landed, recover::recover};
 pub use self::{
     driver::{QUEUE_COMMAND, ServeRequest, serve_queue},
-    error::{LandError, QueueError},
+    error::{LandError, QueueError, SyncError},
     go::land,
     outcome::{
         ConflictReport, IncludeUncommitted, LandMode, LandRequest, LandSource, Landed, LandedFate, Overlap,
