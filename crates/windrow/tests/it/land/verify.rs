@@ -127,7 +127,7 @@ fn what_takes_too_long_is_ended_with_all_that_it_started() {
 fn waiting(repo: &TestRepo, arguments: &[&str], then: &str) -> Running {
     let (here, go) = (outside(repo, "here"), outside(repo, "go"));
     let wait = format!(
-        "touch '{}'; while ! test -e '{}'; do sleep 0.05; done; {then}",
+        "echo junk > junk; touch '{}'; while ! test -e '{}'; do sleep 0.05; done; {then}",
         here.display(),
         go.display()
     );
