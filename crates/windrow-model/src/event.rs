@@ -53,11 +53,15 @@ pub enum EventKind {
     LandingDone,
     /// A landing came to nothing: a conflict, a failed trial, something in the way, or a crash.
     LandingRefused,
+    /// Something was queued to be landed.
+    LandingQueued,
+    /// A ticket is over: landed, in conflict, refused or cancelled.
+    LandingLeftQueue,
 }
 
 impl EventKind {
     /// Every kind with its word in the store and in JSON.
-    pub const WORDS: [(Self, &'static str); 23] = [
+    pub const WORDS: [(Self, &'static str); 25] = [
         (Self::WorktreeCreating, "worktree.creating"),
         (Self::WorktreeIdle, "worktree.idle"),
         (Self::LeaseAcquired, "lease.acquired"),
@@ -81,6 +85,8 @@ impl EventKind {
         (Self::SessionEnded, "session.ended"),
         (Self::LandingDone, "landing.done"),
         (Self::LandingRefused, "landing.refused"),
+        (Self::LandingQueued, "landing.queued"),
+        (Self::LandingLeftQueue, "landing.left_queue"),
     ];
 
     /// The word in the store and in JSON.

@@ -30,6 +30,7 @@ mod space;
 mod state;
 mod strategy;
 mod template;
+mod ticket;
 mod tree;
 
 pub use batch::{BatchId, BatchTask, Harvest, Settled, TaskEnd, Verdict};
@@ -84,4 +85,5 @@ pub use strategy::{
     Abilities, Chosen, FEW_FILES, Strategy, StrategyChoice, TemplateOccasion, choose_strategy, template_for,
 };
 pub use template::{fill_worktree_template, is_worktree_template};
+pub use ticket::{IllegalTicket, NewTicket, TicketEnd, TicketEvent, TicketNumber, TicketRecord, TicketState};
 pub use tree::{EntryMode, FileStat, IndexEntry, IndexFlags, RecordedStat, StagedFile, Stamp, TreeEntry};

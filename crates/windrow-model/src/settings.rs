@@ -45,20 +45,30 @@ pub struct PushSettings {
     /// Whether the user's `pre-push` hook runs; it does not.
     pub hooks: bool,
     /// What opens a pull request, for a shell; empty for nothing.
-    pub pr_command: String,
+    pub pr_command: Option<String>,
 }
 
 impl Default for PushSettings {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(300), hooks: false, pr_command: String::new() }
+        Self { timeout: Duration::from_secs(300), hooks: false, pr_command: None }
     }
 }
 
 /// Bringing work home.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LandSettings {
     /// How commits become part of their target; a merge.
     pub strategy: LandStrategy,
+    /// What is run on the merged files before anything moves; `None` is nothing.
+    pub verify: Option<String>,
+    /// How long that may take; 30 min.
+    pub verify_timeout: Duration,
+}
+
+impl Default for LandSettings {
+    fn default() -> Self {
+        Self { strategy: LandStrategy::default(), verify: None, verify_timeout: Duration::from_secs(30 * 60) }
+    }
 }
 
 /// Looking at what is everybody's.

@@ -122,10 +122,10 @@ pub(super) enum Field<'a> {
     Strategy(&'a mut StrategyChoice),
     Submodules(&'a mut Submodules),
     Patterns(&'a mut Vec<String>),
-    Command(&'a mut String),
     Directories(&'a mut Vec<String>),
     States(&'a mut Vec<String>),
     Ports(&'a mut PortRange),
+    Command(&'a mut Option<String>),
 }
 
 impl Field<'_> {
@@ -147,9 +147,9 @@ impl Field<'_> {
             Self::Strategy(place) => *place = choice(STRATEGY, raw)?,
             Self::Submodules(place) => *place = choice(SUBMODULES, raw)?,
             Self::Patterns(place) => *place = list(raw, is_pattern)?,
-            Self::Command(place) => *place = checked(raw, |text| !text.contains(['\0', '\n']))?,
             Self::Directories(place) => *place = list(raw, is_inner_directory)?,
             Self::Ports(place) => *place = raw.text()?.parse().ok()?,
+            Self::Command(place) => *place = command(raw)?,
             Self::States(place) => *place = list(raw, is_state).filter(|states| are_states(states))?,
         }
         Some(())
@@ -166,9 +166,10 @@ impl Field<'_> {
             }
             Self::Duration(duration) => quoted(&exact_duration(**duration)),
             Self::Switch(value) => value.to_string(),
-            Self::Directory(text) | Self::Command(text) => quoted(text),
+            Self::Directory(text) => quoted(text),
             Self::BranchTemplate(template) => quoted(&template.to_string()),
             Self::Ports(range) => quoted(&range.to_string()),
+            Self::Command(command) => quoted(command.as_deref().unwrap_or_default()),
             Self::Delete(value) => quoted(word(DELETE, value)),
             Self::Log(value) => quoted(word(LOG, value)),
             Self::Seed(value) => quoted(word(SEED, value)),
@@ -226,6 +227,12 @@ fn duration(raw: &Raw) -> Option<Duration> {
         other => parse_duration(other.text()?).ok()?,
     };
     (duration <= LONGEST).then_some(duration)
+}
+
+/// The outer option says whether the value fits; nothing is no command.
+fn command(raw: &Raw) -> Option<Option<String>> {
+    let text = raw.text().filter(|text| !text.contains('\0'))?;
+    Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
 }
 
 fn checked(raw: &Raw, good: fn(&str) -> bool) -> Option<String> {

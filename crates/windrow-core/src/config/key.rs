@@ -72,10 +72,10 @@ impl Kind {
                 "a list of relative directories such as [\".claude\"], without `..`".to_owned()
             }
             Self::PortRange => "a range of ports from 1024 on, such as \"20000-29999\"".to_owned(),
+            Self::Command => "a command for `sh -c`, or \"\" for none".to_owned(),
             Self::States => {
                 "a list of different words of a-z, 0-9, - and _, such as [\"queued\", \"done\"]".to_owned()
             }
-            Self::Command => "a line for `sh`, or \"\"".to_owned(),
         }
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn sections() -> impl Iterator<Item = &'static str> {
 }
 
 /// Keys by which a file can make programs run.
-pub(super) const PRIVATE: [&str; 2] = ["push.hooks", "push.pr_command"];
+pub(super) const PRIVATE: [&str; 3] = ["land.verify", "push.hooks", "push.pr_command"];
 
 pub(super) const MIN_VERSION: KeyDoc = KeyDoc {
     key: "min_version",
@@ -430,6 +430,21 @@ static KEYS: &[KeyDoc] = &[
         |settings| Field::Land(&mut settings.land.strategy),
         "How commits become part of their target: by a merge commit, as one commit, the same commits again on top of it, or the very \
          same commits where the target has no others.",
+    ),
+    row(
+        "land.verify",
+        Kind::Command,
+        "\"\"",
+        |settings| Field::Command(&mut settings.land.verify),
+        "What `sh -c` runs on the merged files, in a worktree of its own, before anything moves; what fails does not land. Refused in \
+         the committed file.",
+    ),
+    row(
+        "land.verify_timeout",
+        Kind::Duration,
+        "\"30m\"",
+        |settings| Field::Duration(&mut settings.land.verify_timeout),
+        "How long that may take before it is ended and counts as failed.",
     ),
     row(
         "push.timeout",

@@ -8,7 +8,7 @@
 //! See [`super::create`]. A lease exists from the claim on, so that a key or a branch is never promised twice.
 
 use windrow_model::{
-    CarriedFile, Fingerprint, LeaseId, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState,
+    CarriedFile, Fingerprint, LandingId, LeaseId, LeaseRecord, WorktreeEvent, WorktreeRecord, WorktreeState,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     line,
     observer::Observer,
     outcome::{EnvironmentChange, Leased, Provenance},
-    plan::{self, Branching, Plan},
+    plan::{self, Branching, Plan, Purpose},
     pool::{Pool, WorktreeLock},
     recover::{self, Spare},
     request::AcquireRequest,
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     fs,
-    store::{LocalStore, StoreError},
+    store::{LocalStore, StoreError, Tx},
 };
 
 /// Gives the caller a worktree of its own.
@@ -59,7 +59,19 @@ pub(super) fn acquire_finished<'p>(
     observer: &mut dyn Observer,
     finish: Finish<'_>,
 ) -> Result<Lease<'p>, AcquireError> {
-    let lease = give(pool, request, observer, finish)?;
+    let lease = give(pool, request, Purpose::Work, observer, finish)?;
+    keeper::on_demand(pool);
+    Ok(lease)
+}
+
+/// The same to verify a landing: also in a full pool, because those who hold the worktrees may wait for it.
+pub(super) fn acquire_for_trial<'p>(
+    pool: &'p Pool,
+    request: &AcquireRequest,
+    landing: LandingId,
+    observer: &mut dyn Observer,
+) -> Result<Lease<'p>, AcquireError> {
+    let lease = give(pool, request, Purpose::Trial(landing), observer, &mut |_| Ok(None))?;
     keeper::on_demand(pool);
     Ok(lease)
 }
@@ -67,6 +79,7 @@ pub(super) fn acquire_finished<'p>(
 fn give<'p>(
     pool: &'p Pool,
     request: &AcquireRequest,
+    purpose: Purpose,
     observer: &mut dyn Observer,
     finish: Finish<'_>,
 ) -> Result<Lease<'p>, AcquireError> {
@@ -86,6 +99,7 @@ fn give<'p>(
         };
         planned += 1;
         let made = Plan::resolve(pool, request, holder.clone(), continued, seen)
+            .map(|plan| Plan { purpose, ..plan })
             .and_then(|plan| make_new(pool, &mut store, request, plan, observer, finish));
         match made {
             Err(error) if planned < PLANS && is_overtaken(&store, request, seen, &error)? => {}
@@ -144,9 +158,11 @@ fn make_new<'p>(
     let mut invented = 0;
     let mut gave_way = false;
     loop {
-        let claimed = line::wait_for_place(pool, store, request.waiting, observer, |tx| {
-            claim::claim(pool, tx, request, &plan)
-        })?;
+        let mut claim = |tx: &mut Tx<'_>| claim::claim(pool, tx, request, &plan);
+        let claimed = match plan.purpose {
+            Purpose::Work => line::wait_for_place(pool, store, request.waiting, observer, claim)?,
+            Purpose::Trial(_) => line::past_the_line(store, &mut claim)?,
+        };
         let name = claimed.worktree.name.clone();
         invented += 1;
         match build(pool, store, claimed, plan.wanted, observer, finish) {

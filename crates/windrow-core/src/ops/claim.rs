@@ -12,7 +12,7 @@ use super::{
     create::Beginning,
     error::{AcquireError, StateError},
     liveness, place,
-    plan::{Branching, Plan},
+    plan::{Branching, Plan, Purpose},
     pool::{Pool, WorktreeLock},
     ports,
     request::AcquireRequest,
@@ -119,6 +119,9 @@ pub(super) fn claim(
     let terms = (plan.holder.clone(), request.key.clone());
     let lease = terms::new_lease(tx, worktree.id, terms.0, terms.1, plan.expires_at, plan.keep)?;
     tx.insert_lease(&lease)?;
+    if let Purpose::Trial(landing) = plan.purpose {
+        tx.mark_trial(lease.id, landing)?;
+    }
     if let Some(block) = ports {
         tx.set_ports(worktree.id, block)?;
     }

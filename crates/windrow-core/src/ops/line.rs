@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use windrow_model::{ProcessIdentity, Waiter};
+use windrow_model::{ProcessIdentity, Waiter, WorktreeRecord};
 
 use super::{
     claim::{Claim, Claimed},
@@ -65,6 +65,21 @@ pub(super) fn wait_for_place(
                 }
             }
         }
+    }
+}
+
+/// Claims although the pool may be full and others wait.
+pub(super) fn past_the_line(
+    store: &mut LocalStore,
+    claim: &mut impl FnMut(&mut Tx<'_>) -> Result<Claim, StateError>,
+) -> Result<Claimed, AcquireError> {
+    let turn = store.transaction(|tx| match claim(tx) {
+        Err(StateError::Store(error)) => Err(error),
+        claimed => Ok(claimed),
+    });
+    match turn.map_err(StateError::from)?? {
+        Claim::Made(claimed) => Ok(*claimed),
+        Claim::Taken(error) => Err(error),
     }
 }
 
@@ -145,10 +160,14 @@ fn waiters_ahead(tx: &mut Tx<'_>, place: Option<&Waiter>) -> Result<usize, State
     Ok(ahead)
 }
 
-/// Who holds the worktrees that count.
+/// Who holds the worktrees that count; those in which a landing is verified do not.
 fn holders(tx: &Tx<'_>) -> Result<Vec<HeldBy>, StateError> {
-    let leases = tx.leases()?;
-    let counted = tx.worktrees()?.into_iter().filter(|record| record.state.counts_in_cap());
+    let (leases, trials) = (tx.leases()?, tx.live_trials()?);
+    let is_trial = |record: &WorktreeRecord| {
+        leases.iter().any(|lease| lease.worktree == record.id && trials.contains(&lease.id))
+    };
+    let counted = tx.worktrees()?.into_iter();
+    let counted = counted.filter(|record| record.state.counts_in_cap() && !is_trial(record));
     let held = counted.map(|record| {
         let lease = leases.iter().find(|lease| lease.worktree == record.id);
         let holder =

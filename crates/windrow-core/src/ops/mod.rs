@@ -86,7 +86,9 @@ pub use holdings::{Holding, Holdings, Measured, holdings, usage_of};
 pub use keeper::{KEEPER_COMMAND, KeepRequest, KeeperError, keep};
 pub use land::{
     ConflictReport, IncludeUncommitted, LandError, LandMode, LandRequest, LandSource, Landed, LandedFate,
-    OnConflict, Overlap, OverlapKind, land,
+    OnConflict, Overlap, OverlapKind, QUEUE_COMMAND, QueueError, ServeRequest, StoodHow, SyncError,
+    SyncManner, SyncRequest, Synced, TicketScope, Verified, VerifyFailure, VerifyRequest, cancel_ticket,
+    enqueue, land, serve_queue, sync, tickets, wait_for_ticket,
 };
 pub use lease::Lease;
 pub use map::{

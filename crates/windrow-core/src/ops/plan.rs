@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use windrow_model::{BranchName, BranchOrigin, Checkout, Holder, LeaseId};
+use windrow_model::{BranchName, BranchOrigin, Checkout, Holder, LandingId, LeaseId};
 
 use super::{
     create::Wanted,
@@ -28,6 +28,16 @@ pub(super) struct Plan {
     pub(super) wanted: Wanted,
     /// The lease that the key was last used for when this was planned.
     pub(super) last_lease: Option<LeaseId>,
+    pub(super) purpose: Purpose,
+}
+
+/// What a worktree is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Somebody works in it.
+    Work,
+    /// This landing is verified in it: it takes nobody's place, and nothing in it is saved.
+    Trial(LandingId),
 }
 
 /// What HEAD of the worktree will be.
@@ -64,7 +74,8 @@ impl Plan {
             CarryRequest::Configured => Wanted::Everything,
             CarryRequest::Nothing => Wanted::TreeOnly,
         };
-        Ok(Self { holder, base, branch, expires_at, keep, wanted, last_lease })
+        let purpose = Purpose::Work;
+        Ok(Self { holder, base, branch, expires_at, keep, wanted, last_lease, purpose })
     }
 }
 

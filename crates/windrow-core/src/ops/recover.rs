@@ -240,7 +240,11 @@ pub(super) fn end(
         record.state = began.map_err(|error: StoreError| error)?;
     }
     let seen = guard::compare(pool, store, lease.as_ref());
-    let released = ending::finish(pool, store, record, lease, WorkPolicy::Rescue, ending::Manner::Unawaited)?;
+    let work = match &lease {
+        Some(lease) if store.is_trial(lease.id)? => WorkPolicy::Discard,
+        _ => WorkPolicy::Rescue,
+    };
+    let released = ending::finish(pool, store, record, lease, work, ending::Manner::Unawaited)?;
     let name = &released.worktree.name;
     let text = match (&released.fate, &released.rescue) {
         (WorktreeFate::Quarantined(reason), _) => format!("worktree `{name}` is quarantined: {reason}"),

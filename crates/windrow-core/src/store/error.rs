@@ -7,8 +7,8 @@ use std::{
 
 use rusqlite::{ErrorCode, ffi};
 use windrow_model::{
-    BranchName, Fence, IllegalTransition, LandingId, LeaseId, LeaseKey, RescueId, SessionId, WorktreeId,
-    WorktreeName, WorktreeState,
+    BranchName, Fence, IllegalTransition, LandingId, LeaseId, LeaseKey, RescueId, SessionId, TicketNumber,
+    WorktreeId, WorktreeName, WorktreeState,
 };
 
 /// Why the records could not be read or changed; nothing was written then.
@@ -120,6 +120,12 @@ pub enum StoreError {
     /// A landing cannot take this event in its state.
     #[error(transparent)]
     IllegalLanding(windrow_model::IllegalLanding),
+    /// No ticket has this number.
+    #[error("there is no ticket `{0}`")]
+    NoSuchTicket(TicketNumber),
+    /// A ticket cannot take this event in its state.
+    #[error(transparent)]
+    IllegalTicket(windrow_model::IllegalTicket),
     /// A number does not fit the database.
     #[error("{what} {value} does not fit a record")]
     TooLarge {

@@ -8,13 +8,14 @@ pub(super) const SCHEMA: Schema = Schema {
     file: "state.db",
     lock: "store.lock",
     application_id: 0x576e_6472,
-    version: 5,
+    version: 6,
     migrations: &[
         ("V1__records.sql", include_str!("migrations/V1__records.sql")),
         ("V2__sessions.sql", include_str!("migrations/V2__sessions.sql")),
         ("V3__fingerprints.sql", include_str!("migrations/V3__fingerprints.sql")),
         ("V4__batches_and_ports.sql", include_str!("migrations/V4__batches_and_ports.sql")),
         ("V5__landings.sql", include_str!("migrations/V5__landings.sql")),
+        ("V6__verification_and_queue.sql", include_str!("migrations/V6__verification_and_queue.sql")),
     ],
 };
 

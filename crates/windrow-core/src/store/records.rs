@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::params;
 use windrow_model::{
     BatchId, BatchTask, BranchName, CarriedFile, Event, LandingId, LandingRecord, LeaseId, LeaseKey,
-    LeaseRecord, Oid, PortBlock, RescueId, RescueRecord, SessionId, SessionRecord, Waiter, WorktreeId,
-    WorktreeName, WorktreeRecord,
+    LeaseRecord, Oid, PortBlock, RescueId, RescueRecord, SessionId, SessionRecord, TicketNumber,
+    TicketRecord, Waiter, WorktreeId, WorktreeName, WorktreeRecord,
 };
 
 use super::{StoreError, database::Database, rows};
@@ -228,6 +229,84 @@ impl Records {
         let sql =
             "SELECT * FROM landings WHERE source = ?1 AND state = 'done' ORDER BY ended_at DESC, id DESC";
         self.database.list("list the landings of a commit", sql, [source.as_bytes()], rows::landing)
+    }
+
+    /// Finds a ticket, also one that is over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn ticket(&self, number: TicketNumber) -> Result<Option<TicketRecord>, StoreError> {
+        // A number beyond the database's is none that it gave.
+        let Ok(number) = i64::try_from(number.0) else { return Ok(None) };
+        self.database.one("find a ticket", "SELECT * FROM tickets WHERE number = ?1", [number], rows::ticket)
+    }
+
+    /// Finds the ticket of a key that is not over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_ticket_with_key(&self, key: &LeaseKey) -> Result<Option<TicketRecord>, StoreError> {
+        let sql = "SELECT * FROM tickets WHERE key = ?1 AND ended_at IS NULL";
+        self.database.one("find a ticket by key", sql, [key.as_str()], rows::ticket)
+    }
+
+    /// Lists the tickets of a target that are not over, in the order in which they came.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_tickets_of(&self, target: &BranchName) -> Result<Vec<TicketRecord>, StoreError> {
+        let sql = "SELECT * FROM tickets WHERE target = ?1 AND ended_at IS NULL ORDER BY number";
+        self.database.list("list the queue of a branch", sql, [target.as_str()], rows::ticket)
+    }
+
+    /// Lists the tickets that are not over, in the order in which they came.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn open_tickets(&self) -> Result<Vec<TicketRecord>, StoreError> {
+        let sql = "SELECT * FROM tickets WHERE ended_at IS NULL ORDER BY number";
+        self.database.list("list the queue", sql, [], rows::ticket)
+    }
+
+    /// Lists all tickets, in the order in which they came.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn tickets(&self) -> Result<Vec<TicketRecord>, StoreError> {
+        self.database.list("list tickets", "SELECT * FROM tickets ORDER BY number", [], rows::ticket)
+    }
+
+    /// Finds out whether a tree stood a command after `since`; the inner option is the log of that.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn verified(
+        &self,
+        tree: &Oid,
+        command: &str,
+        since: Timestamp,
+    ) -> Result<Option<Option<PathBuf>>, StoreError> {
+        let sql = "SELECT log FROM verified WHERE tree = ?1 AND command = ?2 AND at >= ?3";
+        let values = params![tree.as_bytes(), command, since.as_microsecond()];
+        self.database.one("find a verification", sql, values, |row| rows::path_option(row, "log"))
+    }
+
+    /// Tells whether a lease exists only to verify a landing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn is_trial(&self, lease: LeaseId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM trials WHERE lease = ?1";
+        Ok(self.database.one("find a trial", sql, [lease.to_string()], |_| Ok(()))?.is_some())
+    }
+
+    /// Lists the live leases that exist only to verify a landing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub fn live_trials(&self) -> Result<Vec<LeaseId>, StoreError> {
+        let sql = "SELECT lease FROM trials JOIN leases ON leases.id = trials.lease WHERE ended_at IS NULL ORDER BY lease";
+        self.database.list("list trials", sql, [], |row| rows::parsed(row, "lease"))
     }
 
     /// Finds the worktree that had a name last, also one that is gone; one that is not gone is the last.

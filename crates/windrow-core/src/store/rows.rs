@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use rusqlite::{Result, Row, types::Type};
 use windrow_model::{
     BatchTask, BranchOrigin, CarriedFile, Checkout, DirectoryIdentity, Event, Fence, Harvest, Holder,
-    LandingRecord, LeaseRecord, NewEvent, Oid, PortBlock, ProcessIdentity, RescueRecord, SessionBond,
-    SessionRecord, Settled, Verdict, Waiter, WorktreeRecord,
+    LandingRecord, LeaseRecord, NewEvent, NewTicket, Oid, PortBlock, ProcessIdentity, RescueRecord,
+    SessionBond, SessionRecord, Settled, TicketEnd, TicketNumber, TicketRecord, Verdict, Waiter,
+    WorktreeRecord,
 };
 
 use super::StoreError;
@@ -54,6 +55,33 @@ pub(super) fn landing(row: &Row<'_>) -> Result<LandingRecord> {
         created_at: instant(row, "created_at")?,
         ended_at: instant_option(row, "ended_at")?,
         detail: row.get("detail")?,
+    })
+}
+
+pub(super) fn ticket(row: &Row<'_>) -> Result<TicketRecord> {
+    Ok(TicketRecord {
+        number: TicketNumber(unsigned(row, "number")?),
+        state: parsed(row, "state")?,
+        wanted: NewTicket {
+            target: parsed(row, "target")?,
+            source: oid(row, "source")?,
+            branch: parsed_option(row, "branch")?,
+            worktree: parsed_option(row, "worktree")?,
+            strategy: parsed(row, "strategy")?,
+            message: row.get("message")?,
+            key: parsed_option(row, "key")?,
+            verify: row.get("verify")?,
+            verify_timeout: duration_option(row, "verify_timeout")?.unwrap_or_default(),
+        },
+        attempts: row.get("attempts")?,
+        queued_at: instant(row, "queued_at")?,
+        ended_at: instant_option(row, "ended_at")?,
+        end: TicketEnd {
+            landing: parsed_option(row, "landing")?,
+            after: oid_option(row, "after")?,
+            log: path_option(row, "log")?,
+            detail: row.get("detail")?,
+        },
     })
 }
 
@@ -318,7 +346,7 @@ fn path(row: &Row<'_>, column: &str) -> Result<PathBuf> {
     row.get(column).map(|bytes: Vec<u8>| OsString::from_vec(bytes).into())
 }
 
-fn path_option(row: &Row<'_>, column: &str) -> Result<Option<PathBuf>> {
+pub(super) fn path_option(row: &Row<'_>, column: &str) -> Result<Option<PathBuf>> {
     let bytes: Option<Vec<u8>> = row.get(column)?;
     Ok(bytes.map(|bytes| OsString::from_vec(bytes).into()))
 }

@@ -17,7 +17,9 @@ use super::{
     pool::PoolArgs,
     prune::PruneArgs,
     push::PushArgs,
+    queue::{QueueArgs, ServeArgs},
     session::SessionArgs,
+    sync::SyncArgs,
     task::TaskArgs,
     value::{self, ResultTarget},
     worktree::{CommandArgs, SelectorArgs, WorkArgs, WorktreeArgs},
@@ -58,13 +60,19 @@ pub(crate) enum Command {
     Task(TaskArgs),
     /// Bring commits home: into the branch they began from, and the checkout that has it
     #[command(after_help = help::LAND)]
-    Land(LandArgs),
+    Land(Box<LandArgs>),
     /// Bring commits to a remote, without overwriting anybody's
     #[command(after_help = help::PUSH)]
     Push(PushArgs),
     /// Tell which work in the worktrees will not merge, uncommitted work included
     #[command(after_help = help::CONFLICTS)]
     Conflicts(ConflictsArgs),
+    /// Bring the target's new commits into a worktree
+    #[command(after_help = help::SYNC)]
+    Sync(SyncArgs),
+    /// Look at the queue of landings, wait for one, or take one out
+    #[command(after_help = help::QUEUE)]
+    Queue(QueueArgs),
     /// List the worktrees, oldest first
     #[command(visible_alias = "ls")]
     List(ListArgs),
@@ -123,6 +131,9 @@ pub(crate) enum Command {
     /// Fills a pool, in the background.
     #[command(name = windrow_core::ops::WARM_COMMAND, hide = true)]
     Warm(WarmArgs),
+    /// Lands what is queued, in the background.
+    #[command(name = windrow_core::ops::QUEUE_COMMAND, hide = true)]
+    ServeQueue(ServeArgs),
     /// Works on an overlay, in a mount namespace.
     #[command(name = windrow_core::ops::OVERLAY_COMMAND, hide = true)]
     Overlay(OverlayArgs),

@@ -6,7 +6,7 @@ pub(super) const GROUPS: [(&str, &[&str]); 8] = [
     ("Lease a worktree", &["acquire", "renew", "release", "session", "adopt", "pool"]),
     ("Many at once", &["map", "task"]),
     ("Look", &["list", "show", "path", "diff", "logs", "events"]),
-    ("Bring work home", &["conflicts", "land", "push"]),
+    ("Bring work home", &["conflicts", "land", "queue", "sync", "push"]),
     ("Saved work", &["rescue", "restore", "prune"]),
     ("Repair", &["doctor", "reconcile"]),
     ("Setting up", &["config", "hook", "completions", "man", "deinit"]),
@@ -94,15 +94,20 @@ when one of them is in the way nothing is landed and all of them are listed. Wha
 the worktree is not landed. The same commit lands once.
 When both sides changed the same, nothing is changed. --prepare then leaves the merge of the target in
 progress in the worktree, which has to be leased or kept: resolve it there, commit, and land again.
-Exit codes: 65 for a conflict or something in the way, 75 when the target moved or is in use.
+--verify runs a command on the merged files before anything moves. One that fails is run once more in a
+fresh worktree; what it prints is kept as a log. Files that stood it need not again for a week.
+Exit codes: 65 for a conflict, a verification that failed or something in the way, 75 when the target
+moved or is in use.
 
 Examples:
   windrow land fix                            by a merge commit, or as land.strategy says
   windrow land fix --squash --message 'Fix the parser'
   windrow land --branch topic --onto main --dry-run
+  windrow land fix --verify 'make test' --verify-timeout 10m
   windrow land --rescue fix
   windrow land fix --no-commit && git diff --cached && git commit
-  windrow land fix --prepare || git -C \"$(windrow path fix)\" status";
+  windrow land fix --prepare || git -C \"$(windrow path fix)\" status
+  ticket=$(windrow land fix --queue)          returns at once; see `windrow queue --help`";
 
 pub(super) const CONFLICTS: &str = "\
 Merges the work of every worktree in use with its target, and every two with each other, as they are now:
@@ -129,6 +134,31 @@ Examples:
   windrow push fix
   windrow push fix --to main
   windrow push topic --remote upstream --pr";
+
+pub(super) const SYNC: &str = "\
+The commits are those of the branch that the work began from, unless --from names another. Files that are
+not committed stay as they are; when one of them is in the way, nothing is changed and all of them are
+listed. The worktree may be in use: its git waits for a moment. In conflict nothing is changed either:
+merge there by hand, or hand the document of --json to the agent. Exit code 65 for both.
+
+Examples:
+  windrow sync fix                            by a merge commit
+  windrow sync fix --rebase                   its own commits again, on top
+  windrow sync fix --from release";
+
+pub(super) const QUEUE: &str = "\
+Each target has a queue; what came first is landed first, one after the other. The keeper of the pool
+lands what is queued in the background; while there is none, whoever waits does, and so does whoever
+lands on the same target without a ticket. A ticket that comes to nothing does not hold up the next.
+Tickets are on record: they survive any kill, and each lands once. What was committed after `land
+--queue` is not landed. States: queued, landing, then landed, conflict, verify-failed, refused or
+cancelled. Exit codes of `wait`: 0 landed, 65 any other end, 75 not over in time.
+
+Examples:
+  ticket=$(windrow land fix --queue --verify 'make test')
+  windrow queue list
+  windrow queue wait $ticket --timeout 30m
+  windrow queue cancel $ticket";
 
 pub(super) const RESTORE: &str = "\
 Makes a new worktree at the commit and on the branch where the work was, and puts every saved file

@@ -1,8 +1,11 @@
 //! The options of `land`.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
-use windrow_model::{BranchName, LandStrategy, LeaseKey, RescueId};
+use windrow_core::ops::VerifyRequest;
+use windrow_model::{BranchName, LandStrategy, LeaseKey, RescueId, parse_duration};
 
 use super::worktree::SelectorArgs;
 use crate::completion;
@@ -69,13 +72,25 @@ pub(crate) struct LandArgs {
     /// Also land what is not committed, as one more commit; it stays uncommitted in its worktree
     #[arg(long, help_heading = "How")]
     pub(crate) include_uncommitted: bool,
+    /// Run this by `sh -c` on the merged files, in a worktree of its own, before anything moves; what fails does not land
+    #[arg(long, value_name = "CMD", help_heading = "Verification")]
+    verify: Option<String>,
+    /// Run nothing, whatever `land.verify` says
+    #[arg(long, conflicts_with = "verify", help_heading = "Verification")]
+    no_verify: bool,
+    /// End it after this time, and do not land
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Verification")]
+    pub(crate) verify_timeout: Option<Duration>,
+    /// Do not wait for the landings before it: print a ticket and return at once
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) queue: bool,
     /// Leave the result staged in the checkout that has the target, for you to commit
-    #[arg(long, conflicts_with_all = ["dry_run", "land_key"], help_heading = "How")]
+    #[arg(long, conflicts_with_all = ["dry_run", "land_key", "queue", "verify"], help_heading = "How")]
     pub(crate) no_commit: bool,
     /// When it does not merge, leave the merge in progress in its worktree, with conflict markers, to be resolved there
-    #[arg(long, conflicts_with_all = ["dry_run", "rescue", "include_uncommitted"], help_heading = "How")]
+    #[arg(long, conflicts_with_all = ["dry_run", "rescue", "include_uncommitted", "queue"], help_heading = "How")]
     pub(crate) prepare: bool,
-    /// Only tell what would come of it
+    /// Only tell what would come of it; nothing is verified
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Print what became of it as JSON
@@ -86,5 +101,13 @@ pub(crate) struct LandArgs {
 impl LandArgs {
     pub(super) fn strategy(&self) -> Option<LandStrategy> {
         if self.squash { Some(LandStrategy::Squash) } else { self.strategy.and_then(LandArg::strategy) }
+    }
+
+    pub(super) fn verify(&self) -> VerifyRequest {
+        match &self.verify {
+            Some(command) => VerifyRequest::Command(command.clone()),
+            None if self.no_verify => VerifyRequest::Nothing,
+            None => VerifyRequest::Configured,
+        }
     }
 }

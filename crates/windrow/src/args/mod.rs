@@ -9,8 +9,10 @@ mod map;
 mod pool;
 mod prune;
 mod push;
+mod queue;
 mod request;
 mod session;
+mod sync;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -35,7 +37,9 @@ pub(crate) use self::{
     pool::PoolCommand,
     prune::PruneArgs,
     push::PushArgs,
+    queue::{QueueCommand, ServeArgs},
     session::SessionCommand,
+    sync::SyncArgs,
     task::{TaskClaimArgs, TaskCommand, TaskNewArgs, TaskSetArgs},
     value::ResultTarget,
     worktree::{CommandArgs, SelectorArgs, WorktreeArgs},

@@ -93,6 +93,8 @@ impl LandArgs {
                 IncludeUncommitted::Refuse
             },
             on_conflict: if self.prepare { OnConflict::Prepare } else { OnConflict::Tell },
+            verify: self.verify(),
+            verify_timeout: self.verify_timeout,
         }
     }
 }

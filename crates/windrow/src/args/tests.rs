@@ -244,6 +244,8 @@ fn the_help_of_the_program() {
 
     Bring work home:
       land        Bring commits home: into the branch they began from, and the checkout that has it
+      queue       Look at the queue of landings, wait for one, or take one out
+      sync        Bring the target's new commits into a worktree
 
     Saved work:
       rescue      List, show or drop saved work

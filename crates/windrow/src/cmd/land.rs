@@ -2,7 +2,7 @@
 
 use windrow_core::ops::{self, LandSource, Landed, Pool, Selector};
 
-use super::{Context, Form, select::selector};
+use super::{Context, Form, queue, select::selector};
 use crate::{
     args::LandArgs,
     errors::{Exit, Problem},
@@ -15,7 +15,11 @@ use crate::{
 pub(super) fn land(context: &mut Context, args: &LandArgs) -> Result<Exit, Problem> {
     let pool = context.open()?;
     let source = source(context, &pool, args)?;
-    let landed = carry_out(context, &pool, &args.request(source))?;
+    let request = args.request(source);
+    if args.queue {
+        return queue::enqueue(context, &pool, &request, Form::from(args.json));
+    }
+    let landed = carry_out(context, &pool, &request)?;
     match Form::from(args.json) {
         Form::Json => context.document(&LandDocument::from(&landed))?,
         Form::Human => {

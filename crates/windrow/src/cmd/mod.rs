@@ -18,6 +18,7 @@ mod path;
 mod pool;
 mod prune;
 mod push;
+mod queue;
 mod reconcile;
 mod release;
 mod rescue;
@@ -27,6 +28,7 @@ mod schemas;
 mod select;
 mod session;
 mod shell;
+mod sync;
 mod task;
 
 use jiff::Timestamp;
@@ -146,6 +148,8 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Land(args) => land::land(context, &args),
         Command::Push(args) => push::push(context, &args),
         Command::Conflicts(args) => conflicts::conflicts(context, &args),
+        Command::Sync(args) => sync::sync(context, &args),
+        Command::Queue(args) => queue::queue(context, &args.command),
         Command::List(args) => list::list(context, &args),
         Command::Show(args) => list::show(context, &args),
         Command::Path(args) => path::path(context, &args),
@@ -167,6 +171,7 @@ pub(crate) fn dispatch(context: &mut Context, command: Command) -> Result<Exit, 
         Command::Sweep(args) => Ok(sweep(&args)),
         Command::Keeper(args) => Ok(keep(context, &args)),
         Command::Warm(args) => Ok(pool::fill_in_background(context, &args)),
+        Command::ServeQueue(args) => Ok(queue::serve(context, &args)),
         Command::Overlay(args) => overlay::overlay(context, &args.command),
         Command::Schemas(args) => schemas::schemas(&args),
     }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use bstr::BString;
-use windrow_core::ops::{ConflictReport, ForecastError, LandError, Overlap};
+use windrow_core::ops::{ConflictReport, ForecastError, LandError, Overlap, SyncError, VerifyFailure};
 use windrow_model::{LandStrategy, WorktreeName};
 
 use super::kind::{Classify, Kind};
 use crate::{
     render,
-    wire::{Bytes, Code, Conflict, InTheWay, Obstacle},
+    wire::{Bytes, Code, Conflict, FailedVerification, InTheWay, Obstacle},
 };
 
 impl Classify for LandError {
@@ -76,6 +76,10 @@ impl Classify for LandError {
             Self::IndexLocked(path) => Kind::new(Code::Busy)
                 .path(path)
                 .hint("nothing was changed; if no git runs there, remove that file"),
+            Self::VerifyFailed(failure) => not_verified(failure),
+            Self::Interrupted { .. } => Kind::new(Code::Busy).hint("nothing was changed; land again"),
+            Self::Trial(error) => error.kind(),
+            Self::Supervise(error) => error.kind(),
             Self::Moved { target } => {
                 Kind::new(Code::TargetMoved).branch(target).hint("nothing was changed; land again")
             }
@@ -96,6 +100,32 @@ impl Classify for ForecastError {
     }
 }
 
+impl Classify for SyncError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Land(error) => error.kind(),
+            Self::State(error) => error.kind(),
+            Self::Select(error) => error.kind(),
+            Self::NoTarget => {
+                Kind::new(Code::Usage).hint("name the branch whose commits are to come with `--from BRANCH`")
+            }
+            Self::Detached(name) => Kind::new(Code::Conflict).worktree(name).hint("check out a branch there"),
+            Self::Overlaid(name) => Kind::new(Code::Conflict)
+                .worktree(name)
+                .hint(format!("let git do it there: `windrow exec {name} -- git merge BRANCH`")),
+            Self::Busy(name) => Kind::new(Code::Busy).worktree(name),
+            Self::Conflict(report) => not_synced(report),
+            Self::Overlaps { name, paths } => Kind {
+                page: Some(render::overlaps(paths)),
+                ..Kind::new(Code::Blocked)
+                    .worktree(name)
+                    .detail(|details| details.paths = paths.iter().map(in_the_way).collect())
+                    .hint("nothing was changed; commit those there, then sync again")
+            },
+        }
+    }
+}
+
 fn overlaps(root: &Path, paths: &[Overlap]) -> Kind {
     Kind {
         page: Some(render::overlaps(paths)),
@@ -103,6 +133,24 @@ fn overlaps(root: &Path, paths: &[Overlap]) -> Kind {
             .path(root)
             .detail(|details| details.paths = paths.iter().map(in_the_way).collect())
             .hint("nothing was changed; commit, stash or move those away, then land again")
+    }
+}
+
+fn not_synced(report: &ConflictReport) -> Kind {
+    let from = report.branch.as_ref().map(ToString::to_string).unwrap_or_else(|| report.source.short());
+    let hint = match &report.worktree {
+        Some(name) => format!(
+            "nothing was changed; merge it there (`windrow exec {name} -- git merge {from}`), or hand the document of `--json` to \
+             the agent"
+        ),
+        None => "nothing was changed".to_owned(),
+    };
+    Kind {
+        page: Some(render::conflict(report)),
+        ..Kind::new(Code::Conflict)
+            .branch(&report.target)
+            .detail(|details| details.conflict = Some(Box::new(Conflict::from(report))))
+            .hint(hint)
     }
 }
 
@@ -144,6 +192,20 @@ fn ways_on(report: &ConflictReport) -> String {
             "nothing was changed; bring it back with `windrow restore`, merge the target there, and land that"
                 .to_owned()
         }
+    }
+}
+
+fn not_verified(failure: &VerifyFailure) -> Kind {
+    let hint = match &failure.log {
+        Some(log) => format!("nothing was changed; all that it printed is in `{}`", log.display()),
+        None => "nothing was changed".to_owned(),
+    };
+    Kind {
+        page: Some(render::tail(&failure.tail)),
+        ..Kind::new(Code::VerifyFailed)
+            .branch(&failure.target)
+            .detail(|details| details.verification = Some(Box::new(FailedVerification::from(failure))))
+            .hint(hint)
     }
 }
 

@@ -7,6 +7,7 @@ mod land;
 mod operations;
 mod parts;
 mod push;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -129,7 +130,9 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 fn exit_of(code: Code) -> Exit {
     match code {
         Code::Usage => Exit::USAGE,
-        Code::Conflict | Code::StaleFence | Code::Blocked | Code::PushRefused => Exit::CONFLICT,
+        Code::Conflict | Code::StaleFence | Code::Blocked | Code::PushRefused | Code::VerifyFailed => {
+            Exit::CONFLICT
+        }
         Code::PoolExhausted => Exit::EXHAUSTED,
         Code::Internal | Code::StateUnusable => Exit::INTERNAL,
         Code::Busy | Code::Lost | Code::TargetMoved | Code::Unreachable => Exit::TRY_AGAIN,

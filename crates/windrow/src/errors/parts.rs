@@ -63,14 +63,16 @@ impl Classify for StoreError {
             | Self::AlreadyLeased { .. }
             | Self::KeyTaken { .. }
             | Self::Illegal { .. }
-            | Self::IllegalLanding(_) => Kind::new(Code::Busy),
+            | Self::IllegalLanding(_)
+            | Self::IllegalTicket(_) => Kind::new(Code::Busy),
             Self::Fenced { .. } | Self::LeaseEnded(_) => Kind::new(Code::StaleFence),
             Self::SessionEnded(_) => Kind::new(Code::Conflict),
             Self::NoSuchSession(_)
             | Self::NoSuchWorktree(_)
             | Self::NoSuchLease(_)
             | Self::NoSuchRescue(_)
-            | Self::NoSuchLanding(_) => Kind::new(Code::NotFound),
+            | Self::NoSuchLanding(_)
+            | Self::NoSuchTicket(_) => Kind::new(Code::NotFound),
             // Mistakes of ours.
             Self::TooLarge { .. }
             | Self::WorktreeExists(_)

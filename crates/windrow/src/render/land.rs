@@ -1,13 +1,15 @@
 //! What landed, and what did not.
 
 use bstr::BString;
-use windrow_core::ops::{ConflictReport, Landed, LandedFate, Overlap, OverlapKind};
+use windrow_core::ops::{
+    ConflictReport, Landed, LandedFate, Overlap, OverlapKind, StoodHow, SyncManner, Synced, Verified,
+};
 
 use super::{
     View,
     style::{BAD, CARE, FAINT, GOOD, NAME, TYPED, paint},
     summary::work,
-    text::{Lines, branch, path, safe, safe_bytes},
+    text::{Lines, branch, count, path, safe, safe_bytes},
 };
 
 /// How many paths are listed before the rest is only counted.
@@ -33,6 +35,12 @@ pub(crate) fn landed(landed: &Landed, view: &View<'_>) -> String {
     if let Some(place) = &landed.place {
         lines.add("checkout", path(place, view));
     }
+    if let Some(verified) = &landed.verified {
+        lines.add("verified", stood(verified));
+        if let Some(log) = &verified.log {
+            lines.add("log", path(log, view));
+        }
+    }
     if let Some(name) = landed.branch.as_ref().filter(|_| landed.branch_deleted) {
         let deleted = paint(CARE, format!("deleted at {}", landed.source.short()));
         lines.add("branch", format!("{}  {deleted}", branch(Some(name), "none")));
@@ -49,6 +57,38 @@ pub(crate) fn landed(landed: &Landed, view: &View<'_>) -> String {
         LandedFate::AlreadyThere | LandedFate::NothingToAdd | LandedFate::WouldLand => {}
     }
     format!("{}  {fate}\n{}", paint(NAME, name(landed)), lines.render("  "))
+}
+
+/// A worktree that has its target's commits.
+pub(crate) fn synced(synced: &Synced) -> String {
+    let from = branch(Some(&synced.from), "none");
+    let name = paint(NAME, &synced.name);
+    if synced.before == synced.after {
+        return format!("{name}  has everything of {from} already\n");
+    }
+    let mut lines = Lines::default();
+    let way = match synced.manner {
+        SyncManner::Merge => "merge",
+        SyncManner::Rebase => "rebase",
+    };
+    lines.add("new", format!("{}  {}", count(synced.commits, "commit"), paint(FAINT, way)));
+    let at = format!("{} → {}", synced.before.short(), synced.after.short());
+    lines.add("branch", format!("{}  {at}", branch(Some(&synced.branch), "none")));
+    format!("{name}  {}\n{}", paint(GOOD, format!("has everything of {from}")), lines.render("  "))
+}
+
+fn stood(verified: &Verified) -> String {
+    let command = safe(&verified.command);
+    match verified.how {
+        StoodHow::AtOnce => format!("{command}  {}", paint(GOOD, "passed")),
+        StoodHow::AtTheSecondTry => format!("{command}  {}", paint(CARE, "passed at the second try")),
+        StoodHow::Before => format!("{command}  {}", paint(FAINT, "passed before, on the same files")),
+    }
+}
+
+/// The last lines of a log.
+pub(crate) fn tail(text: &str) -> String {
+    text.lines().map(|line| format!("  {}\n", paint(FAINT, safe(line)))).collect()
 }
 
 fn name(landed: &Landed) -> String {

@@ -13,6 +13,7 @@ mod pool;
 mod problem;
 mod prune;
 mod push;
+mod queue;
 mod reconcile;
 mod rescue;
 mod seed;
@@ -33,13 +34,14 @@ pub(crate) use self::{
     deinit::{adopted, deinit_plan, deinited},
     doctor::doctor,
     events::event,
-    land::{conflict, landed, overlaps, uncommitted},
+    land::{conflict, landed, overlaps, synced, tail, uncommitted},
     list::{list, list_usage},
     map::{map_ended, mapped},
     pool::{filled, filling, pool_status, shrunk},
     problem::{notice, problem},
     prune::{prune_plan, pruned},
     push::{pushed, said},
+    queue::{ticket, tickets},
     reconcile::{reconcile_plan, reconciled},
     rescue::{rescue, rescue_dropped, rescues},
     session::{session, session_ended, session_started, sessions},

@@ -6,13 +6,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use windrow_core::ops::{
     Adopted, Details, Entry, Finished, Landed, Leased, Measured, Ran, RanLanding, RanPush, Released,
-    RescueDetails, Restored,
+    RescueDetails, Restored, Synced,
 };
 use windrow_model::{self as model, LeaseRecord, RescueRecord, WorktreeRecord};
 
 use super::{
     Bytes, ConfigValue, Event, Exit, Occupant, RescuedPath, Usage, V1, WireError,
-    land::Landing,
+    land::{Landing, WorktreeSync},
     outcome::{Carried, Release, Straggler, Work, env_set, env_unset},
     push::Push,
     seed::Seed,
@@ -107,6 +107,19 @@ pub(crate) struct LandDocument {
 impl From<&Landed> for LandDocument {
     fn from(landed: &Landed) -> Self {
         Self { v: V1::HERE, landing: Landing::from(landed) }
+    }
+}
+
+/// A worktree that has its target's commits (`sync`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SyncDocument {
+    v: V1,
+    sync: WorktreeSync,
+}
+
+impl From<&Synced> for SyncDocument {
+    fn from(synced: &Synced) -> Self {
+        Self { v: V1::HERE, sync: WorktreeSync::from(synced) }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use windrow_core::{
     git::{ConflictMessage, ConflictStage},
     ops,
+    process::Exit,
 };
 
 use super::Bytes;
@@ -40,6 +41,8 @@ pub(crate) struct Landing {
     deleted: u64,
     /// The checkout that changed with the target; null when there was none.
     place: Option<Bytes>,
+    /// What was run before anything moved; null when nothing was.
+    verification: Option<Verification>,
     /// Whether the branch was deleted, as `branch.delete` says.
     branch_deleted: bool,
     /// What the user should know.
@@ -86,13 +89,137 @@ impl From<&ops::Landed> for Landing {
             added: landed.work.added,
             deleted: landed.work.deleted,
             place: landed.place.as_deref().map(Bytes::path),
+            verification: landed.verified.as_ref().map(Verification::from),
             branch_deleted: landed.branch_deleted,
             notices: landed.notices.clone(),
         }
     }
 }
 
-/// A merge that did not go through; the target is as it was.
+/// A verification that was stood.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct Verification {
+    /// What was run.
+    command: String,
+    /// How it was stood.
+    stood: Stood,
+    /// What it printed.
+    log: Option<Bytes>,
+}
+
+/// How a verification was stood.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stood {
+    /// At the first try.
+    AtOnce,
+    /// The first try failed.
+    AtTheSecondTry,
+    /// The very same files stood the same command before, so it was not run.
+    Before,
+}
+
+impl From<&ops::Verified> for Verification {
+    fn from(verified: &ops::Verified) -> Self {
+        Self {
+            command: verified.command.clone(),
+            stood: match verified.how {
+                ops::StoodHow::AtOnce => Stood::AtOnce,
+                ops::StoodHow::AtTheSecondTry => Stood::AtTheSecondTry,
+                ops::StoodHow::Before => Stood::Before,
+            },
+            log: verified.log.as_deref().map(Bytes::path),
+        }
+    }
+}
+
+/// A verification that was not stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct FailedVerification {
+    /// What was run.
+    command: String,
+    /// Its exit code, the last time; null when a signal ended it.
+    code: Option<i32>,
+    /// The signal that ended it.
+    signal: Option<i32>,
+    /// Whether it was ended because it took too long.
+    timed_out: bool,
+    /// How often it was run.
+    tries: u32,
+    /// The commit that the target would have got.
+    candidate: String,
+    /// What it printed.
+    log: Option<Bytes>,
+}
+
+impl From<&ops::VerifyFailure> for FailedVerification {
+    fn from(failure: &ops::VerifyFailure) -> Self {
+        let (code, signal) = match failure.exit {
+            Exit::Code(code) => (Some(code), None),
+            Exit::Signal(signal) => (None, Some(signal)),
+        };
+        Self {
+            command: failure.command.clone(),
+            code,
+            signal,
+            timed_out: failure.timeout.is_some(),
+            tries: failure.tries,
+            candidate: failure.candidate.to_string(),
+            log: failure.log.as_deref().map(Bytes::path),
+        }
+    }
+}
+
+/// A worktree that has its target's commits.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct WorktreeSync {
+    /// The worktree.
+    worktree: String,
+    /// Its branch.
+    branch: String,
+    /// The branch whose commits it has.
+    from: String,
+    /// The last of them.
+    source: String,
+    /// `merge` or `rebase`.
+    manner: SyncManner,
+    /// Where the worktree's branch was.
+    before: String,
+    /// Where it is; the same when there was nothing new.
+    after: String,
+    /// How many commits came.
+    commits: u64,
+}
+
+/// How the target's commits come into a worktree.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SyncManner {
+    /// By a merge commit, or by the very same commits where the worktree had none of its own.
+    Merge,
+    /// The worktree's own commits were written again on top of them.
+    Rebase,
+}
+
+impl From<&ops::Synced> for WorktreeSync {
+    fn from(synced: &ops::Synced) -> Self {
+        Self {
+            worktree: synced.name.to_string(),
+            branch: synced.branch.to_string(),
+            from: synced.from.to_string(),
+            source: synced.source.to_string(),
+            manner: match synced.manner {
+                ops::SyncManner::Merge => SyncManner::Merge,
+                ops::SyncManner::Rebase => SyncManner::Rebase,
+            },
+            before: synced.before.to_string(),
+            after: synced.after.to_string(),
+            commits: synced.commits,
+        }
+    }
+}
+
+/// A merge that did not go through; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Conflict {
     /// The id of the landing.

@@ -18,6 +18,7 @@ mod pool;
 mod problem;
 mod prune;
 mod push;
+mod queue;
 mod reconcile;
 mod schema;
 mod seed;
@@ -38,15 +39,16 @@ pub(crate) use self::{
         AcquireDocument, AdoptDocument, ConfigDocument, DiffDocument, ErrorDocument, EventDocument,
         EventsDocument, ExecDocument, LandDocument, ListDocument, LogsDocument, PathDocument,
         ReleaseDocument, RenewDocument, RescueDocument, RescueDropDocument, RescueListDocument,
-        RestoreDocument, RunDocument, ShowDocument,
+        RestoreDocument, RunDocument, ShowDocument, SyncDocument,
     },
-    land::{Conflict, InTheWay, Obstacle},
+    land::{Conflict, FailedVerification, InTheWay, Obstacle},
     map::MapDocument,
     outcome::Exit,
     pool::{PoolResizeDocument, PoolStatusDocument, PoolWarmDocument},
     problem::{Code, Details, HeldWorktree, WireError},
     prune::PruneDocument,
     push::PushDocument,
+    queue::{QueueListDocument, TicketDocument},
     reconcile::ReconcileDocument,
     schema::{render as render_schema, schemas},
     session::{SessionDocument, SessionEndDocument, SessionListDocument, SessionStartDocument},

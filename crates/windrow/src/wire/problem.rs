@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Bytes, Conflict, InTheWay, Time};
+use super::{Bytes, Conflict, FailedVerification, InTheWay, Time};
 
 /// What kind of failure it is, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -31,6 +31,8 @@ pub(crate) enum Code {
     Lost,
     /// Something of the user's is in the way of a landing, or work is not committed.
     Blocked,
+    /// What a target would be did not stand its verification.
+    VerifyFailed,
     /// The target of a landing moved each time; it may work later.
     TargetMoved,
     /// A remote does not take what was pushed.
@@ -110,6 +112,9 @@ pub(crate) struct Details {
     /// What does not merge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) conflict: Option<Box<Conflict>>,
+    /// What was run before anything was to move, and how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verification: Option<Box<FailedVerification>>,
     /// The repositories to choose from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) repositories: Vec<Bytes>,

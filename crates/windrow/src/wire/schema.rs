@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
 use super::{
     deinit::DeinitDocument, doctor::DoctorDocument, documents as d, pool as p, prune::PruneDocument,
-    reconcile::ReconcileDocument, session as s, strategies as st, task as t,
+    queue as q, reconcile::ReconcileDocument, session as s, strategies as st, task as t,
 };
 
 /// The schema of every document, by the name of its file without `.json`.
@@ -33,6 +33,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("pool-warm", of::<p::PoolWarmDocument>()),
         ("prune", of::<PruneDocument>()),
         ("push", of::<super::PushDocument>()),
+        ("queue-list", of::<q::QueueListDocument>()),
         ("reconcile", of::<ReconcileDocument>()),
         ("release", of::<d::ReleaseDocument>()),
         ("renew", of::<d::RenewDocument>()),
@@ -47,11 +48,13 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         ("session-start", of::<s::SessionStartDocument>()),
         ("show", of::<d::ShowDocument>()),
         ("strategies", of::<st::StrategiesDocument>()),
+        ("sync", of::<d::SyncDocument>()),
         ("task-claim", of::<t::ClaimDocument>()),
         ("task-list", of::<t::TaskListDocument>()),
         ("task-log", of::<t::TaskLogDocument>()),
         ("task-release", of::<t::TaskReleaseDocument>()),
         ("task", of::<t::TaskDocument>()),
+        ("ticket", of::<q::TicketDocument>()),
     ]
 }
 

@@ -6,8 +6,11 @@ mod hostile;
 mod killed;
 mod meanwhile;
 mod prepared;
+mod queue;
 mod staged;
 mod strategies;
+mod sync;
+mod verify;
 
 use std::{collections::BTreeMap, fs, path::Path};
 

@@ -94,6 +94,8 @@ DATABASE = "app_{slug}"
 max_files = 7
 [land]
 strategy = "ff"
+verify = "make test"
+verify_timeout = "9m"
 
 [push]
 timeout = "90s"
@@ -122,10 +124,11 @@ fn every_key_is_read_from_a_file() {
         push,
     } = loaded.settings;
     assert_eq!((push.timeout, push.hooks), (Duration::from_secs(90), true));
-    assert_eq!(push.pr_command, "gh pr create");
+    assert_eq!(push.pr_command.as_deref(), Some("gh pr create"));
     assert_eq!((ports.count, ports.range.to_string().as_str()), (3, "4000-4999"));
     assert_eq!(env.into_iter().collect::<Vec<_>>(), [("DATABASE".to_owned(), "app_{slug}".to_owned())]);
-    assert_eq!(land.strategy, LandStrategy::FastForward);
+    assert_eq!((land.strategy, land.verify.as_deref()), (LandStrategy::FastForward, Some("make test")));
+    assert_eq!(land.verify_timeout, Duration::from_secs(540));
     assert_eq!(task.states, ["open", "shut"]);
     assert_eq!((discovery.depth, pool.max_worktrees), (3, Some(8)));
     assert_eq!((pool.directory.as_str(), pool.min_free_bytes), ("/scratch/{name}", 5 << 30));

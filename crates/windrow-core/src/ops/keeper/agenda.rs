@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use windrow_model::{
-    Holder, LeaseFate, LeaseRecord, Oid, ProcessIdentity, RecoveryAction, SessionBond, WorktreeId,
-    WorktreeRecord, WorktreeState, recovery_action,
+    BranchName, Holder, LeaseFate, LeaseRecord, Oid, ProcessIdentity, RecoveryAction, SessionBond,
+    TicketNumber, TicketRecord, WorktreeId, WorktreeRecord, WorktreeState, recovery_action,
 };
 
 use crate::{
@@ -34,6 +34,8 @@ pub(super) struct Agenda {
     pub(super) next: Option<Timestamp>,
     /// The commits of what is held ready.
     pub(super) ready: Vec<Oid>,
+    /// The first ticket in the queue of each target.
+    pub(super) queues: BTreeSet<(BranchName, TicketNumber)>,
     /// The trash beside the worktrees.
     pub(super) trash_dirs: BTreeSet<PathBuf>,
 }
@@ -51,12 +53,15 @@ enum Prospect {
 impl Agenda {
     /// Tells whether there is nothing to keep.
     pub(super) fn is_empty(&self) -> bool {
-        self.due.is_empty() && self.unsettled.is_empty() && self.processes.is_empty() && self.next.is_none()
+        self.is_quiet() && self.next.is_none()
     }
 
     /// Tells whether nobody is known to work here. Leases by time and kept worktrees may wait for days.
     pub(super) fn is_quiet(&self) -> bool {
-        self.due.is_empty() && self.unsettled.is_empty() && self.processes.is_empty()
+        self.due.is_empty()
+            && self.unsettled.is_empty()
+            && self.processes.is_empty()
+            && self.queues.is_empty()
     }
 
     fn add(&mut self, id: WorktreeId, prospect: Prospect) {
@@ -77,12 +82,22 @@ pub(super) fn read(pool: &Pool, store: &LocalStore) -> Result<Agenda, StateError
     let trash_dirs = sweep::directories(pool, &worktrees);
     let ready = worktrees.iter().filter(|record| record.state == WorktreeState::Idle);
     let ready = ready.map(|record| record.base).collect();
-    let mut agenda = Agenda { trash_dirs, ready, ..Agenda::default() };
+    let queues = queues(store.open_tickets()?);
+    let mut agenda = Agenda { trash_dirs, ready, queues, ..Agenda::default() };
     for record in &worktrees {
         let prospect = prospect(pool, store, record, leases.get(&record.id)).unwrap_or(Prospect::Unsettled);
         agenda.add(record.id, prospect);
     }
     Ok(agenda)
+}
+
+/// The first ticket of each target, of all in the order in which they came.
+fn queues(open: Vec<TicketRecord>) -> BTreeSet<(BranchName, TicketNumber)> {
+    let mut first = HashMap::new();
+    for ticket in open {
+        first.entry(ticket.wanted.target).or_insert(ticket.number);
+    }
+    first.into_iter().collect()
 }
 
 fn prospect(

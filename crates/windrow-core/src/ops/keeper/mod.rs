@@ -44,7 +44,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use windrow_model::WorktreeId;
+use windrow_model::{BranchName, TicketNumber, WorktreeId};
 
 pub(super) use self::post::{Post, incumbent_of};
 pub(super) use self::start::{environment, on_demand};
@@ -58,6 +58,7 @@ use self::{
 };
 use super::{
     error::{OpenError, StateError},
+    land,
     pool::{Environment, KeeperMode, Pool},
     recover::{self, Spare},
     request::Locate,
@@ -161,6 +162,7 @@ struct Keeper {
     unsettled: Patience<WorktreeId>,
     unwatched: Patience<()>,
     trash: Patience<PathBuf>,
+    queues: Patience<(BranchName, TicketNumber)>,
     /// Where trash may lie, also that of worktrees that are gone by now.
     trash_dirs: BTreeSet<PathBuf>,
     upkeep: Upkeep,
@@ -199,6 +201,7 @@ impl Keeper {
             unsettled: Patience::new(),
             unwatched: Patience::new(),
             trash: Patience::new(),
+            queues: Patience::new(),
             trash_dirs: BTreeSet::new(),
             upkeep: Upkeep::default(),
             upkeep_in: None,
@@ -284,6 +287,7 @@ impl Keeper {
         self.unsettled.poll(&agenda.unsettled);
         self.trash_dirs.extend(agenda.trash_dirs.iter().cloned());
         self.sweep();
+        self.serve(&agenda.queues);
         let processes: Vec<_> = agenda.processes.iter().cloned().collect();
         let watched = self.watch.set_processes(&processes).map_err(|source| self.io(source))?;
         // One that ended since the look, that is in another PID namespace, or for which there is no descriptor left.
@@ -324,6 +328,16 @@ impl Keeper {
         self.trash_dirs = full;
     }
 
+    /// Starts somebody who lands what is queued, for each target whose turn is not being served; again when they died.
+    fn serve(&mut self, queues: &BTreeSet<(BranchName, TicketNumber)>) {
+        for first in queues.iter().filter(|first| self.queues.is_ripe(first)) {
+            if let Err(error) = land::start_serving(&self.pool, &first.0) {
+                self.diary.note(&format!("cannot serve the queue of `{}`: {error}", first.0));
+            }
+        }
+        self.queues.poll(queues);
+    }
+
     fn outlook(&self, agenda: &Agenda) -> Outlook {
         let sweeping = self.trash_dirs.iter().any(|dir| self.trash.tries(dir) < SWEEPS);
         if agenda.is_empty() && !sweeping && self.upkeep_in.is_none() {
@@ -341,6 +355,7 @@ impl Keeper {
             self.due.next(),
             self.unsettled.next(),
             self.unwatched.next(),
+            self.queues.next(),
             self.trash.next().filter(|_| sweeping),
         ];
         for at in ripe.into_iter().flatten() {

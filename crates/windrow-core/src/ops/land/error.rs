@@ -3,12 +3,13 @@
 use std::{io, path::PathBuf};
 
 use bstr::BString;
-use windrow_model::{BranchName, LandStrategy, Oid, RescueId, WorktreeName};
+use windrow_model::{BranchName, LandStrategy, Oid, RescueId, TicketNumber, TicketState, WorktreeName};
 
-use super::outcome::{ConflictReport, Overlap};
+use super::outcome::{ConflictReport, Overlap, VerifyFailure};
 use crate::{
     fs, git,
-    ops::error::{SelectError, StateError},
+    ops::error::{AcquireError, OpenError, SelectError, StateError},
+    process::SuperviseError,
 };
 
 /// Why nothing was landed.
@@ -148,6 +149,23 @@ pub enum LandError {
     /// Somebody else holds the index.
     #[error("`{}` exists: another git is at work there, or one has died", .0.display())]
     IndexLocked(PathBuf),
+    /// What the target would be did not stand its verification.
+    #[error("{0}")]
+    VerifyFailed(Box<VerifyFailure>),
+    /// We were asked to end while it was verified.
+    #[error("signal {signal} came while `{command}` ran")]
+    Interrupted {
+        /// What ran.
+        command: String,
+        /// What came.
+        signal: i32,
+    },
+    /// There is no worktree to verify in.
+    #[error("no worktree can be made to verify it in")]
+    Trial(#[source] Box<AcquireError>),
+    /// The verification could not be run.
+    #[error("the verification cannot be run")]
+    Supervise(#[source] SuperviseError),
     /// The target moved each time.
     #[error("`{target}` moved while it was being landed on")]
     Moved {
@@ -178,6 +196,94 @@ pub enum LandError {
         #[source]
         source: io::Error,
     },
+}
+
+/// Why the queue did not do what was asked. The tickets stay as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The repository or its configuration cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Something keeps everything from landing.
+    #[error(transparent)]
+    Land(Box<LandError>),
+    /// There is no such ticket.
+    #[error("there is no ticket `{0}`")]
+    Unknown(TicketNumber),
+    /// It does not wait for its turn any more.
+    #[error("ticket `{number}` cannot be cancelled: it is {state}")]
+    NotWaiting {
+        /// The ticket.
+        number: TicketNumber,
+        /// What it is.
+        state: TicketState,
+    },
+    /// It was not over in time.
+    #[error("ticket `{number}` is still {state}")]
+    TimedOut {
+        /// The ticket.
+        number: TicketNumber,
+        /// What it is.
+        state: TicketState,
+    },
+    /// Another repository is found at the path.
+    #[error("the repository at `{}` is another one now", root.display())]
+    Moved {
+        /// The path that was given.
+        root: PathBuf,
+    },
+}
+
+/// Why the target's commits did not come into a worktree. Its branch, index and files are as they were.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// As a landing.
+    #[error(transparent)]
+    Land(Box<LandError>),
+    /// The state of the pool cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// There is no such worktree, or none in place.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// It is not on record which branch the work began from.
+    #[error("it is not on record which branch this work began from")]
+    NoTarget,
+    /// HEAD is no branch.
+    #[error("worktree `{0}` is on no branch")]
+    Detached(WorktreeName),
+    /// It is an overlay.
+    #[error("the files of `{0}` are an overlay, which cannot be changed from outside")]
+    Overlaid(WorktreeName),
+    /// Another command is at it.
+    #[error("another command is at worktree `{0}`")]
+    Busy(WorktreeName),
+    /// Both sides changed the same.
+    #[error("`{}` and `{}` changed the same", .0.target, .0.source.short())]
+    Conflict(Box<ConflictReport>),
+    /// Something that is not committed is in the way.
+    #[error("{} in the way in worktree `{name}`", self::paths(paths.len()))]
+    Overlaps {
+        /// The worktree.
+        name: WorktreeName,
+        /// They, in order of path.
+        paths: Vec<Overlap>,
+    },
+}
+
+impl From<LandError> for QueueError {
+    fn from(error: LandError) -> Self {
+        Self::Land(Box::new(error))
+    }
+}
+
+impl From<LandError> for SyncError {
+    fn from(error: LandError) -> Self {
+        Self::Land(Box::new(error))
+    }
 }
 
 impl From<crate::store::StoreError> for LandError {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use windrow_model::{
     BranchDisposal, BranchName, Checkout, LandStrategy, LandingEvent, LandingId, LandingRecord, LandingState,
-    Oid, WorktreeState, branch_disposal,
+    LeaseKey, Oid, WorktreeState, branch_disposal,
 };
 
 use super::{
@@ -13,10 +13,11 @@ use super::{
     check::Check,
     error::LandError,
     lay,
-    outcome::{LandMode, LandRequest, Landed, LandedFate, OnConflict},
+    outcome::{LandMode, LandRequest, Landed, LandedFate, OnConflict, Verified},
     place::{self, Place},
-    recover, refs,
+    queue, recover, refs,
     source::{self, Source},
+    verify::Trial,
 };
 use crate::{
     fs::{self, Swap},
@@ -34,6 +35,9 @@ use crate::{
 
 /// How long a target that moves all the time is followed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a target that moves while a landing is verified is followed at least.
+const TRIALS: u32 = 10;
 
 /// The right to land on one target.
 #[derive(Debug)]
@@ -56,28 +60,82 @@ pub(super) fn lock(pool: &Pool, target: &BranchName, wait: Wait) -> Result<Optio
 /// Nothing was landed, and target and checkouts are as they were; see [`LandError`].
 pub fn land(pool: &Pool, request: &LandRequest, observer: &mut dyn Observer) -> Result<Landed, LandError> {
     let mut store = pool.store()?;
-    let spared = spare(&store, request);
-    before(pool, &mut store, &spared, observer)?;
-    let source = source::find(pool, &store, request)?;
+    let order = order(pool, &mut store, request, observer)?;
+    // Whoever queues something from here on comes after us.
+    let before_us = match order.mode {
+        LandMode::Land | LandMode::NoCommit => queue::last_of(&store, &order.target)?,
+        LandMode::DryRun => None,
+    };
+    let _lock = lock(pool, &order.target, Wait::Forever)?;
+    // Whoever had it before may have died with it.
+    recover::recover_under(pool, &mut store, &order.target, observer)?;
+    queue::serve_before(pool, &mut store, (&order.target, before_us), observer)?;
+    carry_out(pool, &mut store, &order, observer)
+}
+
+/// Everything about a landing that is known before its turn comes.
+pub(super) struct Order {
+    pub(super) source: Source,
+    pub(super) target: BranchName,
+    pub(super) strategy: LandStrategy,
+    pub(super) message: Option<String>,
+    pub(super) key: Option<LeaseKey>,
+    pub(super) mode: LandMode,
+    pub(super) on_conflict: OnConflict,
+    pub(super) trial: Option<Trial>,
+}
+
+/// Brings the pool to order and finds out what is wanted.
+pub(super) fn order(
+    pool: &Pool,
+    store: &mut LocalStore,
+    request: &LandRequest,
+    observer: &mut dyn Observer,
+) -> Result<Order, LandError> {
+    let spared = spare(store, request);
+    before(pool, store, &spared, observer)?;
+    let source = source::find(pool, store, request)?;
     let target = request.onto.clone().or_else(|| source.target.clone()).ok_or(LandError::NoTarget)?;
     if source.branch.as_ref() == Some(&target) {
         return Err(LandError::OnItself(target));
     }
-    let job = Job { pool, request, source: &source, target: &target, strategy: strategy(pool, request) };
-    job.refuse_misuse()?;
-    let lock = lock(pool, &target, Wait::Forever)?;
-    // Whoever had it before may have died with it.
-    recover::recover_under(pool, &mut store, &target, observer)?;
-    let mut landed = job.follow(&mut store).map_err(|error| job.on_conflict(&mut store, error))?;
-    drop(lock);
-    if !matches!(landed.fate, LandedFate::WouldLand | LandedFate::Staged) {
-        landed.branch_deleted = job.dispose_of_branch(&store, &mut landed.notices);
-    }
-    Ok(landed)
+    let order = Order {
+        source,
+        target,
+        strategy: request.strategy.unwrap_or(pool.settings().land.strategy),
+        message: request.message.clone(),
+        key: request.key.clone(),
+        mode: request.mode,
+        on_conflict: request.on_conflict,
+        trial: Trial::of(pool, request),
+    };
+    refuse_misuse(&order).map(|()| order)
 }
 
-fn strategy(pool: &Pool, request: &LandRequest) -> LandStrategy {
-    request.strategy.unwrap_or(pool.settings().land.strategy)
+fn refuse_misuse(order: &Order) -> Result<(), LandError> {
+    if order.on_conflict == OnConflict::Prepare {
+        lay::resolvable(&order.source)?;
+    }
+    let commits = matches!(order.strategy, LandStrategy::Rebase | LandStrategy::FastForward);
+    if order.mode == LandMode::NoCommit && commits {
+        return Err(LandError::NeedsCommits(order.strategy));
+    }
+    Ok(())
+}
+
+/// Lands what is wanted; the caller holds the landing lock.
+pub(super) fn carry_out(
+    pool: &Pool,
+    store: &mut LocalStore,
+    order: &Order,
+    observer: &mut dyn Observer,
+) -> Result<Landed, LandError> {
+    let job = Job { pool, order, source: &order.source, target: &order.target, trial: order.trial.as_ref() };
+    let mut landed = job.follow(store, observer).map_err(|error| job.on_conflict(store, error))?;
+    if !matches!(landed.fate, LandedFate::WouldLand | LandedFate::Staged) {
+        landed.branch_deleted = job.dispose_of_branch(store, &mut landed.notices);
+    }
+    Ok(landed)
 }
 
 /// What is to be landed is not given back by the very command that lands it.
@@ -94,28 +152,17 @@ fn spare(store: &LocalStore, request: &LandRequest) -> Spare {
 
 struct Job<'a> {
     pool: &'a Pool,
-    request: &'a LandRequest,
+    order: &'a Order,
     source: &'a Source,
     target: &'a BranchName,
-    strategy: LandStrategy,
+    trial: Option<&'a Trial>,
 }
 
 impl Job<'_> {
-    fn refuse_misuse(&self) -> Result<(), LandError> {
-        if self.request.on_conflict == OnConflict::Prepare {
-            lay::resolvable(self.source)?;
-        }
-        let commits = matches!(self.strategy, LandStrategy::Rebase | LandStrategy::FastForward);
-        if self.request.mode == LandMode::NoCommit && commits {
-            return Err(LandError::NeedsCommits(self.strategy));
-        }
-        Ok(())
-    }
-
     /// Lays a conflict out in the worktree, if that is wanted.
     fn on_conflict(&self, store: &mut LocalStore, error: LandError) -> LandError {
         match error {
-            LandError::Conflict(mut report) if self.request.on_conflict == OnConflict::Prepare => {
+            LandError::Conflict(mut report) if self.order.on_conflict == OnConflict::Prepare => {
                 match lay::prepare(self.pool, store, self.source, &report) {
                     Ok(root) => {
                         report.prepared = Some(root);
@@ -128,18 +175,20 @@ impl Job<'_> {
         }
     }
 
-    /// Tries until the target stands still for long enough.
-    fn follow(&self, store: &mut LocalStore) -> Result<Landed, LandError> {
+    /// Tries until the target stands still for long enough; while it is verified it may move a few times.
+    fn follow(&self, store: &mut LocalStore, observer: &mut dyn Observer) -> Result<Landed, LandError> {
         let until = Instant::now() + PATIENCE;
+        let mut trials = self.trial.map_or(0, |_| TRIALS);
         loop {
-            match self.attempt(store) {
-                Err(LandError::Moved { .. }) if Instant::now() < until => {}
-                outcome => return outcome,
+            let outcome = self.attempt(store, observer);
+            if !matches!(outcome, Err(LandError::Moved { .. })) || (trials == 0 && Instant::now() >= until) {
+                return outcome;
             }
+            trials = trials.saturating_sub(1);
         }
     }
 
-    fn attempt(&self, store: &mut LocalStore) -> Result<Landed, LandError> {
+    fn attempt(&self, store: &mut LocalStore, observer: &mut dyn Observer) -> Result<Landed, LandError> {
         let pool = self.pool;
         if let Some(done) = self.with_key(store)? {
             return self.landed_before(&done);
@@ -165,7 +214,7 @@ impl Job<'_> {
                 return Err(error);
             }
         };
-        if self.request.mode == LandMode::DryRun {
+        if self.order.mode == LandMode::DryRun {
             let looked = place.as_ref().map_or(Ok(()), |place| self.look(place, (&tip, &commit), &room));
             clear(&room);
             looked?;
@@ -173,10 +222,10 @@ impl Job<'_> {
             landed.work = self.work(&tip, &commit)?;
             return Ok(landed);
         }
-        if self.request.mode == LandMode::NoCommit {
+        if self.order.mode == LandMode::NoCommit {
             return self.stage(store, id, (tip, commit), place);
         }
-        self.apply(store, id, (tip, commit), place.as_ref())
+        self.apply(store, id, (tip, commit), place.as_ref(), observer)
     }
 
     fn stage(
@@ -206,9 +255,9 @@ impl Job<'_> {
     fn record(&self, id: LandingId, (before, candidate): (Oid, Oid), place: Option<&Place>) -> LandingRecord {
         LandingRecord {
             id,
-            key: self.request.key.clone(),
+            key: self.order.key.clone(),
             state: LandingState::Candidate,
-            strategy: self.strategy,
+            strategy: self.order.strategy,
             target: self.target.clone(),
             source: self.source.tip,
             branch: self.source.branch.clone(),
@@ -225,12 +274,20 @@ impl Job<'_> {
     fn make(&self, store: &LocalStore, id: LandingId, tip: &Oid, room: &Room) -> Result<Made, LandError> {
         let wanted = Wanted {
             id,
-            strategy: self.strategy,
+            strategy: self.order.strategy,
             target: self.target,
             before: tip,
             source: self.source,
-            since: self.since(store, tip)?,
-            message: self.request.message.as_deref(),
+            since: match &self.source.branch {
+                Some(branch) => landed_last::<LandError>(
+                    self.pool,
+                    store,
+                    (branch, &self.source.tip),
+                    (self.target, tip),
+                )?,
+                None => None,
+            },
+            message: self.order.message.as_deref(),
             room: &room.0,
         };
         candidate::make(self.pool, &wanted)
@@ -242,28 +299,70 @@ impl Job<'_> {
         id: LandingId,
         (before, candidate): (Oid, Oid),
         place: Option<&Place>,
+        observer: &mut dyn Observer,
     ) -> Result<Landed, LandError> {
         let mut landing = self.record(id, (before, candidate), place);
         store.transaction(|tx| tx.insert_landing(&landing))?;
+        let verified = match self.verify(store, &landing, observer) {
+            Ok(verified) => verified,
+            Err(error) => return Err(self.not_verified(store, &landing, error)?),
+        };
         let room = Room::of(self.pool, id);
-        let mut remake = |store: &LocalStore, tip: &Oid| self.make(store, id, tip, &room);
-        let applied =
-            refs::keep(self.pool, id, &candidate).map_err(LandError::from).and_then(|()| match place {
-                Some(place) => apply::somewhere(self.pool, store, &mut landing, place, &mut remake),
-                None => apply::nowhere(self.pool, store, &landing),
-            });
+        let mut remake = |store: &LocalStore, tip: &Oid| self.remake(store, id, tip, &room);
+        let applied = match place {
+            Some(place) => apply::somewhere(self.pool, store, &mut landing, place, &mut remake),
+            None => apply::nowhere(self.pool, store, &landing),
+        };
         if let Err(error) = applied {
             settle(self.pool, store, &landing, error)?;
         }
         let (before, candidate) = (landing.before, landing.candidate);
         let mut landed = self.outcome(Some(id), LandedFate::Landed, (before, candidate), place);
         landed.work = self.work(&before, &candidate)?;
+        landed.verified = verified;
         Ok(landed)
+    }
+
+    /// Keeps the commit, and has it stand its trial.
+    fn verify(
+        &self,
+        store: &mut LocalStore,
+        landing: &LandingRecord,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Verified>, LandError> {
+        refs::keep(self.pool, landing.id, &landing.candidate)?;
+        self.trial.map(|trial| trial.stand(self.pool, store, landing, observer)).transpose()
+    }
+
+    /// Makes the commit anew while the target cannot move; one that has not stood its trial gives the target free again.
+    fn remake(&self, store: &LocalStore, id: LandingId, tip: &Oid, room: &Room) -> Result<Made, LandError> {
+        let made = self.make(store, id, tip, room)?;
+        match (self.trial, &made) {
+            (Some(trial), Made::Commit(commit)) if trial.stood(self.pool, store, commit)?.is_none() => {
+                Err(LandError::Moved { target: self.target.clone() })
+            }
+            _ => Ok(made),
+        }
+    }
+
+    /// Ends a landing for which nothing has moved yet; gives the error back.
+    fn not_verified(
+        &self,
+        store: &mut LocalStore,
+        landing: &LandingRecord,
+        error: LandError,
+    ) -> Result<LandError, LandError> {
+        let event = match &error {
+            LandError::VerifyFailed(_) => LandingEvent::VerifyFailed,
+            _ => LandingEvent::TakenBack,
+        };
+        recover::abandon(self.pool, store, landing, (event, &chain(&error)))?;
+        Ok(error)
     }
 
     /// The landing of the same key that is done.
     fn with_key(&self, store: &LocalStore) -> Result<Option<LandingRecord>, LandError> {
-        let Some(key) = &self.request.key else { return Ok(None) };
+        let Some(key) = &self.order.key else { return Ok(None) };
         Ok(store.landing_with_key(key)?)
     }
 
@@ -286,11 +385,6 @@ impl Job<'_> {
             }
         }
         Ok(None)
-    }
-
-    fn since(&self, store: &LocalStore, tip: &Oid) -> Result<Option<Oid>, LandError> {
-        let Some(branch) = &self.source.branch else { return Ok(None) };
-        landed_last(self.pool, store, (branch, &self.source.tip), (self.target, tip))
     }
 
     /// Looks for what is in the way, for nothing but to tell.
@@ -332,7 +426,7 @@ impl Job<'_> {
         Landed {
             id,
             fate,
-            strategy: self.strategy,
+            strategy: self.order.strategy,
             target: self.target.clone(),
             before,
             after,
@@ -341,6 +435,7 @@ impl Job<'_> {
             worktree: self.source.worktree.clone(),
             work: WorkSummary::default(),
             place: place.map(|place| place.root.clone()),
+            verified: None,
             branch_deleted: false,
             notices: Vec::new(),
         }
@@ -426,7 +521,7 @@ pub(super) fn settle(
     }
 }
 
-fn clear(room: &Room) {
+pub(super) fn clear(room: &Room) {
     if let Err(error) = room.clear() {
         tracing::debug!(%error, "what a landing needed stays for now");
     }

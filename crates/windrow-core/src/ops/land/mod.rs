@@ -11,23 +11,32 @@
 mod apply;
 mod candidate;
 mod check;
+mod driver;
 mod error;
 mod go;
 mod lay;
 mod outcome;
 mod place;
 mod plan;
+mod queue;
 mod recover;
 mod refs;
 mod source;
 mod swap;
+mod sync;
+mod verify;
 
-pub(super) use self::{candidate::hunks, go::landed_last, outcome::is_landed, recover::recover};
+pub use self::queue::{TicketScope, cancel as cancel_ticket, enqueue, tickets, wait as wait_for_ticket};
+pub use self::sync::{SyncManner, SyncRequest, Synced, sync};
+pub(super) use self::{
+    candidate::hunks, driver::start as start_serving, go::landed_last, outcome::is_landed, recover::recover,
+};
 pub use self::{
-    error::LandError,
+    driver::{QUEUE_COMMAND, ServeRequest, serve_queue},
+    error::{LandError, QueueError, SyncError},
     go::land,
     outcome::{
         ConflictReport, IncludeUncommitted, LandMode, LandRequest, LandSource, Landed, LandedFate,
-        OnConflict, Overlap, OverlapKind,
+        OnConflict, Overlap, OverlapKind, StoodHow, Verified, VerifyFailure, VerifyRequest,
     },
 };

@@ -1,16 +1,18 @@
 //! What is asked of a landing, and what comes of it.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf, time::Duration};
 
 use bstr::BString;
 use windrow_model::{
     BranchName, LandStrategy, LandingId, LeaseKey, Oid, RescueId, WorktreeName, WorktreeRecord,
+    format_duration,
 };
 
 use super::LandError;
 use crate::{
     git::{self, Conflicts},
     ops::{outcome::WorkSummary, pool::Pool, request::Selector},
+    process::Exit,
     store::LocalStore,
 };
 
@@ -57,6 +59,18 @@ pub enum IncludeUncommitted {
     Commit,
 }
 
+/// What is run on the merged files before anything moves.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum VerifyRequest {
+    /// What is configured, if anything is.
+    #[default]
+    Configured,
+    /// Nothing.
+    Nothing,
+    /// This, by `sh -c`.
+    Command(String),
+}
+
 /// Asks to land work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LandRequest {
@@ -76,6 +90,10 @@ pub struct LandRequest {
     pub uncommitted: IncludeUncommitted,
     /// What happens when it does not merge.
     pub on_conflict: OnConflict,
+    /// What is run before anything moves.
+    pub verify: VerifyRequest,
+    /// How long that may take; `None` is as configured.
+    pub verify_timeout: Option<Duration>,
 }
 
 impl LandRequest {
@@ -91,6 +109,8 @@ impl LandRequest {
             mode: LandMode::Land,
             uncommitted: IncludeUncommitted::Refuse,
             on_conflict: OnConflict::Tell,
+            verify: VerifyRequest::Configured,
+            verify_timeout: None,
         }
     }
 }
@@ -135,10 +155,68 @@ pub struct Landed {
     pub work: WorkSummary,
     /// The checkout that changed with the target.
     pub place: Option<PathBuf>,
+    /// What it stood before; `None` when nothing was run.
+    pub verified: Option<Verified>,
     /// Whether the branch was deleted, by policy.
     pub branch_deleted: bool,
     /// What the user should know, one line each.
     pub notices: Vec<String>,
+}
+
+/// A verification that was stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The command.
+    pub command: String,
+    /// When and how.
+    pub how: StoodHow,
+    /// What it printed.
+    pub log: Option<PathBuf>,
+}
+
+/// How a verification was stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoodHow {
+    /// At the first try.
+    AtOnce,
+    /// The first try failed.
+    AtTheSecondTry,
+    /// The very same files stood the same command before.
+    Before,
+}
+
+/// A verification that was not stood; nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyFailure {
+    /// The command.
+    pub command: String,
+    /// The branch that was to be landed on.
+    pub target: BranchName,
+    /// The commit that it would have got.
+    pub candidate: Oid,
+    /// How the command ended, the last time.
+    pub exit: Exit,
+    /// How long it was allowed to take, when it was ended because it took longer.
+    pub timeout: Option<Duration>,
+    /// How often it was run.
+    pub tries: u32,
+    /// What it printed, each time.
+    pub log: Option<PathBuf>,
+    /// The last lines of that.
+    pub tail: String,
+}
+
+impl fmt::Display for VerifyFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { command, target, .. } = self;
+        write!(f, "`{command}` failed on what `{target}` would be: ")?;
+        match (self.timeout, self.exit) {
+            (Some(timeout), _) => write!(f, "it took longer than {}", format_duration(timeout))?,
+            (None, Exit::Code(code)) => write!(f, "exit code {code}")?,
+            (None, Exit::Signal(signal)) => write!(f, "signal {signal}")?,
+        }
+        if self.tries > 1 { write!(f, ", tried {} times", self.tries) } else { Ok(()) }
+    }
 }
 
 /// A merge that did not go through; nothing was changed.

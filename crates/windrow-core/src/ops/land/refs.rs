@@ -1,6 +1,6 @@
 //! The refs of a landing: the one that keeps its commit, and the target.
 
-use windrow_model::{LandingId, LandingRecord, Oid};
+use windrow_model::{LandingId, LandingRecord, Oid, TicketNumber};
 
 use crate::{
     git::{self, Expect, GitError, RefChange, RefError},
@@ -51,7 +51,38 @@ pub(super) fn has_moved(pool: &Pool, landing: &LandingRecord) -> Result<bool, Gi
 
 /// Lets go of the commit of a landing that is over.
 pub(super) fn forget(pool: &Pool, id: LandingId) -> Result<(), ChangeError> {
-    let name = candidate_ref(id);
+    drop_ref(pool, candidate_ref(id))
+}
+
+/// Keeps the commit of a ticket.
+pub(super) fn keep_ticket(pool: &Pool, number: TicketNumber, commit: &Oid) -> Result<(), ChangeError> {
+    let change = RefChange { name: ticket_ref(number), new: Some(*commit), old: Expect::Any };
+    change_refs(pool, &[change], "windrow: queued to be landed")
+}
+
+/// Lets go of the commit of a ticket that is over.
+pub(super) fn forget_ticket(pool: &Pool, number: TicketNumber) -> Result<(), ChangeError> {
+    drop_ref(pool, ticket_ref(number))
+}
+
+/// The tickets whose commits are kept.
+pub(super) fn kept_tickets(pool: &Pool) -> Result<Vec<TicketNumber>, GitError> {
+    let kept = git::list_refs(&pool.git, pool.repository(), TICKETS)?;
+    let number = |name: &[u8]| {
+        let text = std::str::from_utf8(name.strip_prefix(TICKETS.as_bytes())?).ok()?;
+        text.strip_prefix('/')?.parse().ok()
+    };
+    Ok(kept.iter().filter_map(|(name, _)| number(name)).collect())
+}
+
+/// Where the commits of tickets are kept.
+const TICKETS: &str = "refs/windrow/cand/ticket";
+
+fn ticket_ref(number: TicketNumber) -> String {
+    format!("{TICKETS}/{number}")
+}
+
+fn drop_ref(pool: &Pool, name: String) -> Result<(), ChangeError> {
     let kept = git::read_ref(&pool.git, pool.repository(), &name).map_err(RefError::from)?;
     let Some(oid) = kept else { return Ok(()) };
     change_refs(pool, &[RefChange { name, new: None, old: Expect::Is(oid) }], "windrow: landing over")

@@ -297,10 +297,9 @@ impl Job<'_> {
 /// Runs the configured command, or finds the address that the remote offered.
 fn pull_request(pool: &Pool, pushed: &Pushed, said: &str) -> PullRequest {
     let offered = offered(said);
-    let command = &pool.settings().push.pr_command;
-    if command.is_empty() {
+    let Some(command) = &pool.settings().push.pr_command else {
         return offered.map_or(PullRequest::Nothing, PullRequest::Offered);
-    }
+    };
     let mut env = pool.environment.variables.clone();
     let text = |name: &str, value: String| (OsString::from(name), OsString::from(value));
     env.extend([

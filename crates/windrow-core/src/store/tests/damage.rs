@@ -149,7 +149,7 @@ fn a_newer_schema_is_read_and_never_written() {
     let before = contents(&file);
     assert!(before[&file.with_file_name("state.db-wal")].len() > 1000);
     let error = LocalStore::open(dir, Access::ReadWrite).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 5, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 6, .. }), "{error}");
     let reader = LocalStore::open(dir, Access::ReadOnly).unwrap();
     assert_eq!(reader.worktrees().unwrap().len(), 40);
     assert!(reader.events(0, 5).unwrap().len() == 5 && reader.leases().unwrap().is_empty());
@@ -158,14 +158,15 @@ fn a_newer_schema_is_read_and_never_written() {
 }
 
 const LATER: Schema = Schema {
-    version: 6,
+    version: 7,
     migrations: &[
         SCHEMA.migrations[0],
         SCHEMA.migrations[1],
         SCHEMA.migrations[2],
         SCHEMA.migrations[3],
         SCHEMA.migrations[4],
-        ("V6__mood.sql", "ALTER TABLE worktrees ADD COLUMN mood TEXT; PRAGMA user_version = 6;"),
+        SCHEMA.migrations[5],
+        ("V7__mood.sql", "ALTER TABLE worktrees ADD COLUMN mood TEXT; PRAGMA user_version = 7;"),
     ],
     ..SCHEMA
 };
@@ -175,7 +176,7 @@ fn an_older_schema_is_migrated_once_by_many() {
     let (_dir, file) = folded();
     let dir = file.parent().unwrap();
     let error = open::open(dir, Access::ReadOnly, &LATER).unwrap_err();
-    assert!(matches!(error, StoreError::Older { found: 5, known: 6, .. }), "{error}");
+    assert!(matches!(error, StoreError::Older { found: 6, known: 7, .. }), "{error}");
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| open::open(dir, Access::ReadWrite, &LATER).unwrap());
@@ -190,14 +191,15 @@ fn an_older_schema_is_migrated_once_by_many() {
 #[test]
 fn a_failed_migration_changes_nothing() {
     const BROKEN: Schema = Schema {
-        version: 6,
+        version: 7,
         migrations: &[
             SCHEMA.migrations[0],
             SCHEMA.migrations[1],
             SCHEMA.migrations[2],
             SCHEMA.migrations[3],
             SCHEMA.migrations[4],
-            ("V6__broken.sql", "CREATE TABLE half (x); CREATE TABLE half (x);"),
+            SCHEMA.migrations[5],
+            ("V7__broken.sql", "CREATE TABLE half (x); CREATE TABLE half (x);"),
         ],
         ..SCHEMA
     };

@@ -8,6 +8,8 @@ mod history;
 mod killed;
 mod leases;
 mod sessions;
+mod tickets;
+mod verified;
 mod worktrees;
 
 use std::path::{Path, PathBuf};

@@ -125,6 +125,12 @@ impl Tx<'_> {
         let sessions = "DELETE FROM sessions WHERE ended_at < ?1
             AND NOT EXISTS (SELECT 1 FROM leases WHERE holder = 'session' AND holder_name = sessions.id)";
         self.database().write("forget batches", "DELETE FROM batches WHERE began_at < ?1", before)?;
+        self.database().write("forget verifications", "DELETE FROM verified WHERE at < ?1", before)?;
+        self.database().write(
+            "forget tickets",
+            "DELETE FROM tickets WHERE ended_at < ?1 AND key IS NULL",
+            before,
+        )?;
         Ok(Forgotten {
             leases: self.database().write("forget leases", leases, before)?,
             sessions: self.database().write("forget sessions", sessions, before)?,

@@ -6,6 +6,8 @@ mod landings;
 mod leases;
 mod ports;
 mod sessions;
+mod tickets;
+mod verified;
 mod worktrees;
 
 use std::ops::Deref;
