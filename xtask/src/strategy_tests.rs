@@ -75,7 +75,8 @@ const CORE: [&str; 16] = [
 ];
 
 /// Tests that say nothing about a strategy, by how their name begins, and why.
-const APART: [(&str, &str); 2] = [
+const APART: [(&str, &str); 3] = [
+    ("h01_h09::unseen::h09_a_snapshot_is_not_gone_", "it is about snapshots, on an image of its own"),
     ("run::a_descriptor_that_is_not_open_is_refused_before_anything_is_made", LEFT),
     ("sessions::a_lease_is_given_to_no_session_that_is_not_there", LEFT),
 ];
