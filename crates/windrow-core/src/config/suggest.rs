@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn says_nothing_about_the_unlike() {
-        for typed in ["", "telemetry.endpoint", "x", "hooks"] {
+        for typed in ["", "telemetry.endpoint", "x", "widgets"] {
             assert_eq!(nearest(typed), None, "{typed}");
         }
     }

@@ -243,9 +243,11 @@ fn the_help_of_the_program() {
       events      Print the history
 
     Bring work home:
+      conflicts   Tell which work in the worktrees will not merge, uncommitted work included
       land        Bring commits home: into the branch they began from, and the checkout that has it
       queue       Look at the queue of landings, wait for one, or take one out
       sync        Bring the target's new commits into a worktree
+      push        Bring commits to a remote, without overwriting anybody's
 
     Saved work:
       rescue      List, show or drop saved work
@@ -306,6 +308,8 @@ fn the_help_of_run() {
           --discard            Throw away at the end what is not committed, instead of rescuing it
           --land[=<STRATEGY>]  Land what the command committed if it succeeds [possible values: merge,
                                squash, rebase, ff]
+          --push[=<REMOTE>]    Push what the command committed if it succeeds, to this remote or as
+                               `windrow push` does
 
     Command:
           --timeout <TIME>  End the command after this time (exit code 124)
