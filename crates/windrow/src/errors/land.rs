@@ -181,8 +181,8 @@ fn ways_on(report: &ConflictReport) -> String {
     match (&report.worktree, &report.branch) {
         (Some(name), Some(branch)) => format!(
             "nothing was changed. Two ways on: rebase it (`windrow run --branch {branch} -- git rebase {target}`, or `git \
-             rebase {target}` in its worktree) and land again; or hand the document of `--json` to the agent, with \
-             `windrow land {name} --prepare`, which leaves the merge in progress in its worktree"
+             rebase {target}` in its worktree) and land again; or let the agent merge: `--json` has the document for it, and \
+             `windrow land {name} --prepare` leaves the merge in progress in its worktree, if that is still leased or kept"
         ),
         (None, Some(branch)) => format!(
             "nothing was changed. Two ways on: rebase it (`windrow run --branch {branch} -- git rebase {target}`) and \
