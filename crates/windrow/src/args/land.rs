@@ -84,7 +84,7 @@ pub(crate) struct LandArgs {
     /// Do not wait for the landings before it: print a ticket and return at once
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) queue: bool,
-    /// Leave the result staged in the checkout that has the target, for you to commit
+    /// Leave the result staged in the checkout that has the target, for you to commit; nothing is verified
     #[arg(long, conflicts_with_all = ["dry_run", "land_key", "queue", "verify"], help_heading = "How")]
     pub(crate) no_commit: bool,
     /// When it does not merge, leave the merge in progress in its worktree, with conflict markers, to be resolved there
