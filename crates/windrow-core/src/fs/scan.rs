@@ -10,7 +10,7 @@ mod witness;
 
 use std::{collections::HashSet, io, num::NonZeroUsize, os::fd::AsFd, path::Path};
 
-use bstr::{BStr, BString, ByteSlice};
+use bstr::{BStr, BString};
 use windrow_model::{Disposable, EntryMode, FileStat, StagedFile, Stamp};
 
 use self::walk::Walk;
@@ -120,19 +120,6 @@ pub struct KnownFiles<'a> {
     pub written: Stamp,
 }
 
-impl<'a> KnownFiles<'a> {
-    /// Those below a directory.
-    fn below(self, directory: &BStr) -> &'a [StagedFile<'a>] {
-        if directory.is_empty() {
-            return self.files;
-        }
-        let prefix = at::join(directory, b"");
-        let first = self.files.partition_point(|file| file.path.as_bytes() < prefix.as_slice());
-        let rest = &self.files[first..];
-        &rest[..rest.partition_point(|file| file.path.starts_with(&prefix))]
-    }
-}
-
 /// Where files lie that somebody tracks.
 #[derive(Clone, Copy, Debug)]
 pub enum Tracked<'a> {
@@ -140,15 +127,6 @@ pub enum Tracked<'a> {
     In(&'a TrackedDirectories),
     /// Where an index says; files that its stat data proves to be as it says are only counted.
     Known(KnownFiles<'a>),
-}
-
-impl Tracked<'_> {
-    fn holds(&self, directory: &BStr) -> bool {
-        match self {
-            Self::In(directories) => directories.contains(directory),
-            Self::Known(known) => !known.below(directory).is_empty(),
-        }
-    }
 }
 
 /// How a worktree is walked.

@@ -133,33 +133,16 @@ fn move_back(worktree: &WorktreeRecord, from: &Path) -> io::Result<PathBuf> {
 mod tests {
     use std::fs::{create_dir, read, write};
 
-    use windrow_model::{Checkout, Oid, WorktreeId, WorktreeState};
+    use windrow_model::WorktreeState;
 
     use super::*;
-
-    fn record(path: &Path) -> WorktreeRecord {
-        WorktreeRecord {
-            id: WorktreeId::new(uuid::Uuid::now_v7()),
-            name: "fern".parse().unwrap(),
-            path: path.to_owned(),
-            admin: path.join("admin"),
-            identity: None,
-            state: WorktreeState::Removing,
-            base: Oid::from_bytes(&[0; 20]).unwrap(),
-            target: None,
-            checkout: Checkout::Detached,
-            created_at: Pool::now(),
-            keep_until: None,
-            doubt: None,
-            boot_id: String::new(),
-        }
-    }
+    use crate::ops::testing::record;
 
     #[test]
     fn what_comes_back_finds_a_place_even_when_its_own_is_taken() {
         let dir = tempfile::tempdir().unwrap();
         let (own, aside) = (dir.path().join("fern"), dir.path().join("aside"));
-        let worktree = record(&own);
+        let worktree = record(&own, WorktreeState::Removing);
         create_dir(&aside).unwrap();
         write(aside.join("work"), "x").unwrap();
         assert_eq!(move_back(&worktree, &aside).unwrap(), own);

@@ -63,6 +63,8 @@ mod sweep;
 mod task;
 mod template;
 mod terms;
+#[cfg(test)]
+mod testing;
 mod undo;
 mod variables;
 mod version;

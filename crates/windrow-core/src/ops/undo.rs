@@ -249,23 +249,11 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::ops::testing;
 
     fn record(path: &Path, boot_id: &str, created_at: Timestamp) -> WorktreeRecord {
-        WorktreeRecord {
-            id: windrow_model::WorktreeId::new(uuid::Uuid::nil()),
-            name: "fern".parse().unwrap(),
-            path: path.to_owned(),
-            admin: path.join("admin"),
-            identity: None,
-            state: windrow_model::WorktreeState::Creating,
-            base: "1".repeat(40).parse().unwrap(),
-            target: None,
-            checkout: Checkout::Detached,
-            created_at,
-            keep_until: None,
-            doubt: None,
-            boot_id: boot_id.to_owned(),
-        }
+        let usual = testing::record(path, windrow_model::WorktreeState::Creating);
+        WorktreeRecord { admin: path.join("admin"), created_at, boot_id: boot_id.to_owned(), ..usual }
     }
 
     #[test]

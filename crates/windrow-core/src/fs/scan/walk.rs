@@ -107,7 +107,14 @@ impl<'a> Walk<'a> {
         let own =
             || self.rules.disposable.matches(path, PathKind::Directory).then_some(Disposable::Configured);
         let why = tag.or_else(|| directory.outside.clone()).or_else(own);
-        why.filter(|_| !self.rules.tracked.holds(path))
+        why.filter(|_| !self.holds_tracked(directory))
+    }
+
+    fn holds_tracked(&self, directory: &Waiting<'_>) -> bool {
+        match self.rules.tracked {
+            Tracked::In(directories) => directories.contains(directory.found.path.as_bstr()),
+            Tracked::Known(_) => !directory.known.is_empty(),
+        }
     }
 
     fn list(

@@ -219,27 +219,14 @@ impl Pool {
 mod tests {
     use std::fs::{create_dir, read, write};
 
-    use windrow_model::{Checkout, Oid, WorktreeState};
+    use windrow_model::WorktreeState;
 
     use super::*;
+    use crate::ops::testing;
 
     /// A worktree whose layer holds some work, shown nowhere.
     fn made(around: &Path) -> WorktreeRecord {
-        let record = WorktreeRecord {
-            id: WorktreeId::new(uuid::Uuid::now_v7()),
-            name: "fern".parse().unwrap(),
-            path: around.join("fern"),
-            admin: around.join("admin"),
-            identity: None,
-            state: WorktreeState::Removing,
-            base: Oid::from_bytes(&[0; 20]).unwrap(),
-            target: None,
-            checkout: Checkout::Detached,
-            created_at: Pool::now(),
-            keep_until: None,
-            doubt: None,
-            boot_id: String::new(),
-        };
+        let record = testing::record(&around.join("fern"), WorktreeState::Removing);
         let parts = Parts::of(&record);
         parts.make(&around.join(".template-1"), 0o755).unwrap();
         parts.make_place(&record.path).unwrap();

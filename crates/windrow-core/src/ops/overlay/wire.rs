@@ -125,27 +125,15 @@ fn read_rescue(value: &Value, record: &WorktreeRecord) -> Option<RescueRecord> {
 
 #[cfg(test)]
 mod tests {
-    use windrow_model::{Checkout, Oid, WorktreeId, WorktreeState};
+    use std::path::Path;
+
+    use windrow_model::WorktreeState;
 
     use super::*;
-    use crate::ops::pool::Pool;
+    use crate::ops::{pool::Pool, testing};
 
     fn record() -> WorktreeRecord {
-        WorktreeRecord {
-            id: WorktreeId::new(uuid::Uuid::now_v7()),
-            name: "fern".parse().unwrap(),
-            path: "/x/fern".into(),
-            admin: "/y/fern".into(),
-            identity: None,
-            state: WorktreeState::Releasing,
-            base: Oid::from_bytes(&[1; 20]).unwrap(),
-            target: None,
-            checkout: Checkout::Detached,
-            created_at: Pool::now(),
-            keep_until: None,
-            doubt: None,
-            boot_id: String::new(),
-        }
+        testing::record(Path::new("/x/fern"), WorktreeState::Releasing)
     }
 
     fn saved(record: &WorktreeRecord) -> Saved {
